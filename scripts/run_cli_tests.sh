@@ -1,0 +1,24 @@
+#!/bin/sh
+# Run every tests/cli/*.sh with KMV naming the program. A test prints "ok NAME" or "not ok NAME: why"
+# for each check (helpers in tests/cli/lib); a script that ends otherwise counts as one failure.
+set -u
+KMV=$(realpath "${KMV:?names the program}")
+export KMV
+ROOT=$(realpath "$(dirname "$0")/..")
+export ROOT
+passed=0 failed=0
+for script in "$1"/*.sh; do
+    tmp=$(mktemp -d)
+    log=$tmp/log
+    (cd "$tmp" && TMP=$tmp TMPDIR=$tmp sh "$ROOT/$script") >"$log" 2>&1
+    rc=$?
+    p=$(grep -c '^ok ' "$log")
+    f=$(grep -c '^not ok ' "$log")
+    if [ "$rc" -ne 0 ] && [ "$f" -eq 0 ] || [ "$((p + f))" -eq 0 ]; then f=1; fi
+    passed=$((passed + p)) failed=$((failed + f))
+    printf '%-32s %d passed, %d failed\n' "$(basename "$script")" "$p" "$f"
+    if [ "$f" -ne 0 ]; then cat "$log"; fi
+    rm -rf "$tmp"
+done
+echo "cli: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

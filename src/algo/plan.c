@@ -1,0 +1,200 @@
+/* algo/plan.c - plan and apply: what is checked, timed and counted around every algorithm. */
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "algo/algo.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/option.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+enum { OPTIONS_MAX = 512, TEXT_MAX = 512 };
+
+struct kmv_plan {
+    const kmv_algo *algo;
+    kmv_problem problem;
+    kmv_settings settings;
+    const kmv_tile *tile;
+    int threads;
+    _Alignas(max_align_t) unsigned char options[OPTIONS_MAX];
+    void *state;
+    uint64_t applies;
+    kmv_cost prepare;
+    size_t mem_base, mem_peak;
+    char text[TEXT_MAX];
+};
+
+static const char *flags_reject(const kmv_algo *a, const kmv_problem *p, size_t r, int signed_x)
+{
+    if (p->matrix == KMV_GAUSS && !(a->flags & KMV_CAN_GAUSS))
+        return "does softmax matrices only";
+    if (p->matrix == KMV_SOFTMAX && !(a->flags & KMV_CAN_SOFTMAX))
+        return "does not do softmax matrices";
+    if (p->causal && !(a->flags & KMV_CAN_CAUSAL))
+        return "does not do causal masks";
+    if (r > 1 && !(a->flags & KMV_CAN_COLUMNS))
+        return "does one column only";
+    if (signed_x && !(a->flags & KMV_CAN_SIGNED))
+        return "needs x >= 0";
+    return NULL;
+}
+
+static kmv_status parse_options(const kmv_algo *a, const char *text, void *options, kmv_error *err)
+{
+    kmv_status st;
+
+    if (a->options_size > OPTIONS_MAX)
+        return kmv_fail(err, KMV_EINTERNAL, "%s: options of %zu bytes", a->name, a->options_size);
+    if ((st = kmv_options_default(a->options, options, err)) != KMV_OK ||
+        (st = kmv_options_parse(a->options, options, text != NULL ? text : "", err)) != KMV_OK)
+        return kmv_fail_prefix(err, st, "%s", a->name);
+    return KMV_OK;
+}
+
+const char *kmv_algo_rejects(const kmv_algo *a, const kmv_problem *p, const char *options, size_t r,
+                             int signed_x)
+{
+    _Alignas(max_align_t) unsigned char parsed[OPTIONS_MAX] = {0};
+    const char *reason = flags_reject(a, p, r, signed_x);
+
+    if (reason != NULL || a->reject == NULL || parse_options(a, options, parsed, NULL) != KMV_OK)
+        return reason;
+    return a->reject(p, parsed, r);
+}
+
+static kmv_status check_settings(const kmv_settings *s, kmv_error *err)
+{
+    if (!(s->eps > 0) || !isfinite(s->eps))
+        return kmv_fail(err, KMV_EINVAL, "eps: want a finite number > 0, got %g", s->eps);
+    if (!(s->delta > 0 && s->delta < 1))
+        return kmv_fail(err, KMV_EINVAL, "delta: want a number in (0, 1), got %g", s->delta);
+    if (s->r < 1)
+        return kmv_fail(err, KMV_EINVAL, "r: want at least one column");
+    if (s->threads < 0)
+        return kmv_fail(err, KMV_EINVAL, "threads: want >= 0, got %d", s->threads);
+    return KMV_OK;
+}
+
+kmv_status kmv_plan_create(const kmv_algo *a, const kmv_problem *p, const char *options,
+                           const kmv_settings *s, kmv_plan **plan, kmv_error *err)
+{
+    kmv_prepare_context context;
+    kmv_plan *out = NULL;
+    const char *reason;
+    kmv_status st;
+    double start;
+
+    if (a == NULL)
+        return kmv_fail(err, KMV_EINVAL, "no such algorithm");
+    if ((st = kmv_problem_check(p, err)) != KMV_OK || (st = check_settings(s, err)) != KMV_OK)
+        return st;
+    if ((out = kmv_alloc(1, sizeof *out, "plan", err)) == NULL)
+        return KMV_ENOMEM;
+    out->algo = a;
+    out->problem = *p;
+    out->settings = *s;
+    out->threads = s->threads > 0 ? s->threads : omp_get_num_procs();
+    if ((st = kmv_tile_select(s->isa, &out->tile, err)) != KMV_OK ||
+        (st = parse_options(a, options, out->options, err)) != KMV_OK)
+        goto out;
+    reason = flags_reject(a, p, s->r, 0);
+    if (reason == NULL && a->reject != NULL)
+        reason = a->reject(&out->problem, out->options, s->r);
+    if (reason != NULL) {
+        st = kmv_fail(err, KMV_ENOTSUP, "%s: %s", a->name, reason);
+        goto out;
+    }
+    snprintf(out->text, sizeof out->text, "%s", a->name);
+    context = (kmv_prepare_context){.settings = &out->settings,
+                                    .tile = out->tile,
+                                    .threads = out->threads,
+                                    .key = kmv_stream_key(s->seed, "prepare", 0),
+                                    .cost = &out->prepare,
+                                    .text = out->text,
+                                    .text_size = sizeof out->text};
+    kmv_mem_reset_peak();
+    out->mem_base = kmv_mem_current();
+    start = kmv_now_s();
+    if ((st = a->prepare(&out->problem, out->options, &context, &out->state, err)) != KMV_OK)
+        goto out;
+    out->prepare.seconds = kmv_now_s() - start;
+    out->mem_peak = kmv_mem_peak() - out->mem_base;
+    *plan = out;
+    out = NULL;
+out:
+    kmv_free(out);
+    return st;
+}
+
+/* Whether all is finite, all zero, any negative; names the first value that is not finite. */
+static kmv_status scan_x(const double *x, size_t n, size_t r, int *all_zero, int *negative,
+                         kmv_error *err)
+{
+    *all_zero = 1;
+    *negative = 0;
+    for (size_t j = 0; j < n * r; j++) {
+        if (!isfinite(x[j]))
+            return kmv_fail(err, KMV_EINVAL, "x: element [%zu, %zu] is %g, want finite", j / r,
+                            j % r, x[j]);
+        *all_zero &= x[j] == 0;
+        *negative |= x[j] < 0;
+    }
+    return KMV_OK;
+}
+
+kmv_status kmv_plan_apply(kmv_plan *plan, const double *x, size_t r, double *y, kmv_report *report,
+                          kmv_error *err)
+{
+    kmv_cost cost = {0};
+    kmv_apply_context context = {.x = x,
+                                 .r = r,
+                                 .y = y,
+                                 .cost = &cost,
+                                 .bound = NAN,
+                                 .err_est = NAN,
+                                 .t_certify_s = NAN,
+                                 .bound_kind = ""};
+    kmv_status st;
+    int all_zero, negative;
+    double start;
+
+    if (r < 1 || r > plan->settings.r)
+        return kmv_fail(err, KMV_EINVAL, "x: %zu columns, the plan was made for 1 to %zu", r,
+                        plan->settings.r);
+    if ((st = scan_x(x, plan->problem.k->n, r, &all_zero, &negative, err)) != KMV_OK)
+        return st;
+    if (negative && !(plan->algo->flags & KMV_CAN_SIGNED))
+        return kmv_fail(err, KMV_ENOTSUP, "%s: needs x >= 0", plan->algo->name);
+    context.key = kmv_stream_key(plan->settings.seed, "apply", plan->applies++);
+    start = kmv_now_s();
+    if (all_zero)
+        memset(y, 0, plan->problem.q->n * r * sizeof *y);
+    else if ((st = plan->algo->apply(plan->state, &context, err)) != KMV_OK)
+        return st;
+    cost.seconds = kmv_now_s() - start;
+    if (!isnan(context.t_certify_s))
+        cost.seconds -= context.t_certify_s; /* reported beside the product, not in it */
+    if (report != NULL)
+        *report = (kmv_report){.prepare = plan->prepare,
+                               .apply = cost,
+                               .mem_peak_b = (double)plan->mem_peak,
+                               .bound = context.bound,
+                               .bound_kind = context.bound_kind,
+                               .err_est = context.err_est,
+                               .t_certify_s = context.t_certify_s,
+                               .isa = plan->tile->name,
+                               .threads = plan->threads,
+                               .text = plan->text};
+    return KMV_OK;
+}
+
+void kmv_plan_destroy(kmv_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    plan->algo->destroy(plan->state);
+    kmv_free(plan);
+}

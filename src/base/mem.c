@@ -1,0 +1,79 @@
+/* base/mem.c - see mem.h. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+
+/* The size stands in front of the block, so that freeing needs no table; it takes a whole aligned
+ * slot to keep the block itself aligned. */
+typedef union {
+    size_t bytes;
+    unsigned char slot[KMV_ALIGN];
+} header;
+
+static _Atomic size_t current, peak, calls;
+
+void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err)
+{
+    size_t bytes, total, held, seen;
+    header *h;
+
+    if (size != 0 && count > (SIZE_MAX / 2) / size) {
+        kmv_fail(err, KMV_ENOMEM, "%s: %zu x %zu bytes overflow", what, count, size);
+        return NULL;
+    }
+    bytes = count * size;
+    total = kmv_round_up(bytes + sizeof(header), KMV_ALIGN);
+    if ((h = aligned_alloc(KMV_ALIGN, total)) == NULL) {
+        kmv_fail(err, KMV_ENOMEM, "%s: no memory for %zu bytes", what, bytes);
+        return NULL;
+    }
+    memset(h, 0, total);
+    h->bytes = bytes;
+    atomic_fetch_add(&calls, 1);
+    held = atomic_fetch_add(&current, bytes) + bytes;
+    seen = atomic_load(&peak);
+    while (held > seen && !atomic_compare_exchange_weak(&peak, &seen, held))
+        ;
+    return h + 1;
+}
+
+void kmv_free(void *p)
+{
+    header *h;
+
+    if (p == NULL)
+        return;
+    h = (header *)p - 1;
+    atomic_fetch_sub(&current, h->bytes);
+    free(h);
+}
+
+size_t kmv_mem_current(void)
+{
+    return atomic_load(&current);
+}
+
+size_t kmv_mem_peak(void)
+{
+    return atomic_load(&peak);
+}
+
+size_t kmv_mem_calls(void)
+{
+    return atomic_load(&calls);
+}
+
+void kmv_mem_reset_peak(void)
+{
+    atomic_store(&peak, atomic_load(&current));
+}
+
+size_t kmv_round_up(size_t n, size_t step)
+{
+    return n > SIZE_MAX - (step - 1) ? 0 : (n + step - 1) & ~(step - 1);
+}

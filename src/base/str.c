@@ -1,0 +1,139 @@
+/* base/str.c - see str.h. */
+#include "base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int kmv_parse_real(const char *text, double *value)
+{
+    char *end;
+    double v;
+
+    /* strtod also takes "inf", "nan", hexadecimal and leading blanks; none of them is meant. */
+    if (*text == '\0' || strspn(text, "0123456789+-.eE") != strlen(text))
+        return 0;
+    v = strtod(text, &end);
+    if (*end != '\0' || !isfinite(v))
+        return 0;
+    *value = v;
+    return 1;
+}
+
+int kmv_parse_size(const char *text, size_t *value)
+{
+    const char *caret = strchr(text, '^');
+    char *end;
+    unsigned long long v;
+    double real;
+
+    if (!isdigit((unsigned char)*text))
+        return 0;
+    if (caret != NULL) {
+        if (strncmp(text, "2^", 2) != 0 || !isdigit((unsigned char)caret[1]))
+            return 0;
+        v = strtoull(caret + 1, &end, 10);
+        if (*end != '\0' || v > 62)
+            return 0;
+        *value = (size_t)1 << v;
+        return 1;
+    }
+    errno = 0;
+    v = strtoull(text, &end, 10);
+    if (*end == '\0' && errno == 0 && v <= SIZE_MAX) {
+        *value = (size_t)v;
+        return 1;
+    }
+    if (!kmv_parse_real(text, &real) || real != floor(real) || real > 9e15)
+        return 0;
+    *value = (size_t)real;
+    return 1;
+}
+
+int kmv_parse_bool(const char *text, int *value)
+{
+    static const char *const yes[] = {"yes", "true", "on", "1"};
+    static const char *const no[] = {"no", "false", "off", "0"};
+
+    for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
+        if (strcasecmp(text, yes[i]) == 0) {
+            *value = 1;
+            return 1;
+        }
+        if (strcasecmp(text, no[i]) == 0) {
+            *value = 0;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+size_t kmv_edit_distance(const char *a, const char *b, size_t limit)
+{
+    const size_t la = strlen(a), lb = strlen(b);
+    size_t row[64];
+
+    if (la > 63 || lb > 63)
+        return limit + 1;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            const size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[lb] > limit ? limit + 1 : row[lb];
+}
+
+const char *kmv_closest(const char *name, const char *const *names, size_t count)
+{
+    const char *best = NULL;
+    size_t least = 3;
+
+    for (size_t i = 0; i < count; i++) {
+        const size_t edits = kmv_edit_distance(name, names[i], 2);
+
+        if (edits < least) {
+            least = edits;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+char *kmv_trim(char *text)
+{
+    char *end;
+
+    while (isspace((unsigned char)*text))
+        text++;
+    end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1]))
+        end--;
+    *end = '\0';
+    return text;
+}
+
+int kmv_copy_text(char *dst, size_t size, const char *src)
+{
+    const size_t length = strlen(src), take = length < size ? length : size - 1;
+
+    memcpy(dst, src, take);
+    dst[take] = '\0';
+    return take == length;
+}

@@ -1,0 +1,7 @@
+/* cli/commands.c - the table of commands, one file each. */
+#include "cli/commands.h"
+
+const kmv_command *const kmv_command_table[] = {
+    &kmv_command_list,
+    NULL,
+};

@@ -1,0 +1,9 @@
+/* cli/commands.h - the commands, one per file cmd_NAME.c. */
+#ifndef KMV_CLI_COMMANDS_H
+#define KMV_CLI_COMMANDS_H
+
+#include "cli/args.h"
+
+extern const kmv_command kmv_command_list;
+
+#endif

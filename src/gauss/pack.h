@@ -1,0 +1,41 @@
+/* gauss/pack.h - queries and keys in the layout that tiles read. */
+#ifndef KMV_GAUSS_PACK_H
+#define KMV_GAUSS_PACK_H
+
+#include "gauss/tile.h"
+#include "kmv.h"
+
+typedef enum { KMV_QUERIES, KMV_KEYS } kmv_role;
+
+/**
+ * Packed points: groups of `width` (tile->rows queries, tile->lanes keys), each [d][width] floats.
+ * A common centre c is subtracted in double before rounding; queries are multiplied by
+ * log2(e) / sigma^2. offset holds a_i or b_j: for gauss -log2(e) |p - c|^2 / (2 sigma^2), computed
+ * in double; for softmax 0 for queries and log2(e) c.(k_j - c) / sigma^2 for keys, which changes a
+ * row's logits by a constant only. Slots past n hold zeros, with offset -inf for keys, so that their
+ * entries are 0.
+ */
+typedef struct {
+    const kmv_tile *tile;
+    kmv_role role;
+    size_t width, capacity, n, d;
+    float *x;
+    float *offset;
+    size_t *index;     /* which point stands in a slot, ascending; NULL: slot i holds point i */
+    double norm2_max;  /* largest |p - c|^2 / sigma^2 packed: bounds the cancellation */
+} kmv_packed;
+
+/** Reserve room for `capacity` points; with_index when subsets will be packed. */
+kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, size_t capacity,
+                           size_t d, int with_index, kmv_error *err);
+void kmv_packed_clear(kmv_packed *p);
+
+/** The common centre of a problem: the mean of its queries and keys, in double, d entries. */
+void kmv_centre(const kmv_problem *problem, double *centre);
+
+/** Pack the points which[0 .. n-1] (ascending; NULL: 0 .. n-1) of the problem's queries or keys.
+ *  Allocates nothing; n <= capacity. Adds its flops to cost. */
+void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, const size_t *which,
+              size_t n, int threads, kmv_cost *cost);
+
+#endif
