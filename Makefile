@@ -41,8 +41,13 @@ HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 
 all: $(BUILD)/kmv
 
-$(BUILD)/kmv: $(BUILD)/src/main.o $(LIB_OBJ)
+$(BUILD)/kmv: $(BUILD)/src/main.o $(BUILD)/rooms.a
 	$(CC) $(ALL_CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
+
+# Everything but main, as an archive: a test links only what it reaches.
+$(BUILD)/rooms.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -74,7 +79,7 @@ test-cli: $(BUILD)/kmv
 check-layers:
 	@scripts/check_layers.sh
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(LIB_OBJ)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/rooms.a
 	$(CC) $(ALL_CFLAGS) $^ $(LDFLAGS) $(LIBS) -lcmocka -o $@
 
 clean:
