@@ -1,26 +1,20 @@
-/* bench/config.h - an experiment as written in an INI file, typed and checked, with line numbers. */
+/* bench/config.h - an experiment as written in an INI file, typed and checked, with line numbers.
+ */
 #ifndef KMV_BENCH_CONFIG_H
 #define KMV_BENCH_CONFIG_H
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "kmv.h"
-
-/** A list as written, split at commas (not inside parentheses), with ranges such as
- *  geom(1024, 65536, 2) expanded; item texts are checked by whoever knows what they mean. */
-typedef struct {
-    char **items; /* one kmv_alloc'ed block */
-    size_t count;
-    size_t line; /* in the file; 0: default */
-} kmv_list;
 
 /** [dataset NAME]: a file address or a generator with its keys. */
 typedef struct {
     char name[64];
     size_t line;
-    char address[512];       /* `file`, relative to the working directory; "" for a generator */
-    char made_by[256];       /* `made_by`: the command that makes the file, for the error message */
-    char generator[32];      /* "" for a file */
-    char options[512];       /* the generator's keys but n and d, as name=value,... */
+    char address[512];  /* `file`, relative to the working directory; "" for a generator */
+    char made_by[256];  /* `made_by`: the command that makes the file, for the error message */
+    char generator[32]; /* "" for a file */
+    char options[512];  /* the generator's keys but n and d, as name=value,... */
 } kmv_config_dataset;
 
 /** [sweep] or [sweep NAME]: the product of its lists. */
