@@ -1,20 +1,32 @@
 # kmv - products with Gaussian kernel and attention matrices. `make help` lists the targets.
 BUILD   ?= build
-CC      ?= gcc
 CFLAGS  ?= -O3 -g
 WERROR  ?=
 PREFIX  ?= /usr/local
-PACKAGES = hdf5-serial gsl openblas inih nettle libcjson
+DESTDIR ?=
+# openblas before gsl: both bring cblas_sgemm, and the first one named is the one that is linked.
+PACKAGES = openblas hdf5-serial gsl inih nettle libcjson
+# `?=` would keep make's own default, cc.
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+
+VERSION := $(shell sed -n 's/^\#define KMV_VERSION "\(.*\)"/\1/p' src/kmv.h)
+SONAME  := libkmv.so.$(firstword $(subst ., ,$(VERSION)))
 
 # Anything that needs the packages first lets setup.sh see to it (it installs what is missing and
-# says so; without missing packages it does nothing).
-NEEDS_SETUP := $(filter-out clean help format,$(or $(MAKECMDGOALS),all))
-ifneq ($(NEEDS_SETUP),)
-SETUP_RC := $(shell scripts/setup.sh --quiet >&2; echo $$?)
-ifneq ($(SETUP_RC),0)
-$(error packages are missing, see the list above; install them, or run scripts/setup.sh as root)
+# says so; without missing packages it does nothing). Only then can pkg-config be asked.
+NO_SETUP := clean help format format-check check-layers
+ifneq ($(filter-out $(NO_SETUP),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet >&2; echo $$?),0)
+$(error packages are missing, see the line above)
 endif
-COMMIT  := $(shell git describe --always --abbrev=12 --dirty=+ --exclude='*' 2>/dev/null || echo unknown)
+ifneq ($(CC),gcc)
+ifneq ($(shell echo '\#include <omp.h>' | $(CC) -fopenmp -E - >/dev/null 2>&1; echo $$?),0)
+$(error $(CC) is missing or has no OpenMP (for clang on Debian: apt-get install clang libomp-dev))
+endif
+endif
+COMMIT    := $(shell git describe --always --abbrev=12 --dirty=+ --exclude='*' 2>/dev/null || echo unknown)
 PC_CFLAGS := $(shell pkg-config --cflags $(PACKAGES))
 PC_LIBS   := $(shell pkg-config --libs $(PACKAGES))
 endif
@@ -26,30 +38,34 @@ BASE     = -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fopenmp -fP
            -fvisibility=hidden -MMD -MP
 WARN     = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 ALL_CFLAGS = $(BASE) $(WARN) $(PC_CFLAGS) $(CFLAGS)
+LINK     = $(CC) -fopenmp $(CFLAGS) $(LDFLAGS) -Wl,--as-needed
 LIBS     = $(PC_LIBS) -lm
 
-LIB_SRC  := $(sort $(filter-out src/main.c,$(wildcard src/*/*.c)))
-CLI_SRC  := $(filter src/cli/%,$(LIB_SRC))
-LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+SRC      := $(sort $(wildcard src/*.c src/*/*.c))
+ROOM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(SRC)))
+# The library is what the public header reaches: no files, no benchmarks, no command line.
+LIB_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter src/base/% src/gauss/% src/algo/%,$(SRC)))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
+C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch]))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all lib test test-units test-cli check-layers clean help
+.PHONY: all lib install test test-units test-cli check-layers asan valgrind tidy format \
+        format-check smoke bench reproduce report clean help FORCE
 
-all: $(BUILD)/kmv
+all: $(BUILD)/kmv ## build the program, build/kmv
 
 $(BUILD)/kmv: $(BUILD)/src/main.o $(BUILD)/rooms.a
-	$(CC) $(ALL_CFLAGS) $^ $(LDFLAGS) $(LIBS) -o $@
+	$(LINK) $^ $(LIBS) -o $@
 
 # Everything but main, as an archive: a test links only what it reaches.
-$(BUILD)/rooms.a: $(LIB_OBJ)
+$(BUILD)/rooms.a: $(ROOM_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
@@ -57,32 +73,97 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/src/gauss/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 $(BUILD)/src/gauss/%_avx2.o: BASE += -mavx2 -mfma
 
-# What was built, for provenance; rewritten only when it changes.
-$(BUILD)/build_info.h: FORCE
-	@mkdir -p $(@D)
-	@printf '#define KMV_BUILD_COMMIT "%s"\n#define KMV_BUILD_FLAGS "%s"\n' '$(COMMIT)' '$(CFLAGS)' > $@.tmp
-	@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+# Files that say how and from what this was built; rewritten only when they change, so that another
+# compiler or other flags rebuild everything and nothing else does.
+define write_if_changed
+@mkdir -p $(@D)
+@printf $(1) > $@.tmp
+@cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
+endef
 FORCE:
+$(BUILD)/flags: FORCE
+	$(call write_if_changed,'%s\n' '$(CC) $(ALL_CFLAGS)')
+$(BUILD)/build_info.h: FORCE
+	$(call write_if_changed,'#define KMV_BUILD_COMMIT "%s"\n#define KMV_BUILD_FLAGS "%s"\n' '$(COMMIT)' '$(CFLAGS)')
 $(BUILD)/src/bench/provenance.o: BASE += -I$(BUILD)
 $(BUILD)/src/bench/provenance.o: $(BUILD)/build_info.h
 
-lib: $(BUILD)/libkmv.a $(BUILD)/libkmv.so
+lib: $(BUILD)/libkmv.a $(BUILD)/libkmv.so ## build/libkmv.a and build/libkmv.so
 
-test: test-units test-cli check-layers
+$(BUILD)/libkmv.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
 
-test-units: $(TESTS)
+$(BUILD)/libkmv.so: $(LIB_OBJ)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $^ $(LIBS) -o $@
+	@ln -sf $(@F) $(@D)/$(SONAME)
+
+install: all lib ## install under PREFIX (default /usr/local); DESTDIR is put in front
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig share/kmv/plots \
+	    share/kmv/scripts share/man/man1)
+	install -m 755 $(BUILD)/kmv $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 src/kmv.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libkmv.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(BUILD)/libkmv.so $(DESTDIR)$(PREFIX)/lib/libkmv.so.$(VERSION)
+	ln -sf libkmv.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libkmv.so
+	install -m 644 $(wildcard plots/*.gp) $(DESTDIR)$(PREFIX)/share/kmv/plots/
+	install -m 755 scripts/plot.sh $(DESTDIR)$(PREFIX)/share/kmv/scripts/
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' scripts/kmv.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/kmv.pc
+	sed 's|@VERSION@|$(VERSION)|' docs/kmv.1 > $(DESTDIR)$(PREFIX)/share/man/man1/kmv.1
+
+test: $(TESTS) $(BUILD)/kmv ## all tests; the last line counts them
+	@KMV=$(BUILD)/kmv scripts/test_all.sh $(TESTS)
+
+test-units: $(TESTS) ## the tests of single modules
 	@scripts/run_tests.sh $(TESTS)
 
-test-cli: $(BUILD)/kmv
+test-cli: $(BUILD)/kmv ## the tests of the program
 	@KMV=$(BUILD)/kmv scripts/run_cli_tests.sh tests/cli
 
-check-layers:
+check-layers: ## includes go one way, and other rules a script can check
 	@scripts/check_layers.sh
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/rooms.a
-	$(CC) $(ALL_CFLAGS) $^ $(LDFLAGS) $(LIBS) -lcmocka -o $@
+	$(LINK) $^ $(LIBS) -lcmocka -o $@
 
-clean:
-	rm -rf $(BUILD)
+asan: ## all tests with address and undefined-behaviour sanitizers, in build-asan
+	$(MAKE) BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all" test
+
+valgrind: $(TESTS) ## the tests of single modules under memcheck
+	@KMV_TEST_WRAPPER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	    --suppressions=scripts/valgrind.supp" scripts/run_tests.sh $(TESTS)
+
+tidy: $(BUILD)/build_info.h ## clang-tidy over the sources
+	clang-tidy --quiet $(SRC) -- $(filter-out -MMD -MP,$(BASE)) $(PC_CFLAGS) -I$(BUILD)
+
+format: ## lay out the C files as .clang-format says
+	clang-format -i $(C_FILES)
+
+format-check: ## fail where `make format` would change a file
+	clang-format --dry-run --Werror $(C_FILES)
+
+smoke: $(BUILD)/kmv ## the whole road in under 2 minutes, anew each time: results/smoke
+	rm -rf results/smoke
+	$(BUILD)/kmv run configs/smoke.ini -o results/smoke
+
+bench: $(BUILD)/kmv ## the main job, in about 5 minutes; started again it resumes: results/bench
+	$(BUILD)/kmv run configs/bench.ini -o results/bench
+
+reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resumes
+	@rc=0; for c in $(filter-out configs/smoke.ini configs/bench.ini,$(sort $(wildcard configs/*.ini))); do \
+	    echo "$$c"; $(BUILD)/kmv run $$c -o results/$$(basename $$c .ini) || rc=$$?; done; exit $$rc
+
+report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
+	@set -e; for raw in $(sort $(wildcard results/*/raw.tsv)); do \
+	    $(BUILD)/kmv plot $${raw%/raw.tsv}; $(BUILD)/kmv report $${raw%/raw.tsv}; done
+
+clean: ## remove what was built; results stay
+	rm -rf $(BUILD) build-asan
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

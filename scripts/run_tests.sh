@@ -1,10 +1,12 @@
 #!/bin/sh
 # Run the given cmocka programs; print what fails, and one closing line over all of them.
+# KMV_TEST_WRAPPER, when set, is put in front of each (valgrind with its options).
 set -u
 passed=0 failed=0
 for program in "$@"; do
     log=$program.log
-    "$program" >"$log" 2>&1
+    # shellcheck disable=SC2086 # the wrapper is a command with words
+    ${KMV_TEST_WRAPPER:-} "$program" >"$log" 2>&1
     rc=$?
     p=$(grep -c '^\[       OK \]' "$log")
     f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{s += $1} END {print s + 0}')

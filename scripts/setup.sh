@@ -1,3 +1,87 @@
 #!/bin/sh
-# Install what kmv needs and this machine lacks.
-exit 0
+# Install what kmv needs and this machine lacks (Debian, Ubuntu and what derives from them).
+#   scripts/setup.sh           install what is missing; says what, and that nothing is missing
+#   scripts/setup.sh --quiet   the same, and silent when nothing is missing
+#   scripts/setup.sh --check   install nothing; list the missing packages, exit 1 if there are any
+# What is there is found by looking for the programs and files themselves, not by asking the
+# package manager: the Makefile calls this script each time, so that it has to be quick, and a
+# library from elsewhere counts as well.
+set -u
+
+mode=install quiet=
+for word in "$@"; do
+    case $word in
+    --check) mode=check ;;
+    --quiet) quiet=yes ;;
+    -h | --help)
+        sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
+    *)
+        echo "setup.sh: unknown option '$word', want --quiet or --check" >&2
+        exit 2
+        ;;
+    esac
+done
+
+missing=
+need() { # need PACKAGE: one more package is missing
+    missing="$missing $1"
+}
+program() { # program NAME PACKAGE
+    command -v "$1" >/dev/null 2>&1 || need "$2"
+}
+header() { # header FILE PACKAGE: where compilers look
+    for folder in /usr/include /usr/include/*-linux-gnu* /usr/local/include; do
+        if [ -e "$folder/$1" ]; then return; fi
+    done
+    need "$2"
+}
+
+# Another compiler asked for by CC is the caller's to bring.
+if [ "${CC:-gcc}" = gcc ]; then program gcc gcc; fi
+# A compiler without the C library's headers compiles nothing; gcc only recommends them.
+header stdio.h libc6-dev
+program make make
+program pkg-config pkg-config
+# One call for all modules is the quick way; which of them is missing is asked only when it fails.
+if ! pkg-config --exists hdf5-serial gsl openblas inih nettle libcjson 2>/dev/null; then
+    for pair in hdf5-serial=libhdf5-dev gsl=libgsl-dev openblas=libopenblas-serial-dev \
+        inih=libinih-dev nettle=nettle-dev libcjson=libcjson-dev; do
+        pkg-config --exists "${pair%=*}" 2>/dev/null || need "${pair#*=}"
+    done
+fi
+header cmocka.h libcmocka-dev
+program gnuplot gnuplot-nox
+# Fonts with fixed names: figures then look alike on every machine.
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || need fonts-dejavu-core
+
+missing=${missing# }
+if [ -z "$missing" ]; then
+    if [ -z "$quiet" ]; then echo "setup.sh: nothing is missing"; fi
+    exit 0
+fi
+if [ "$mode" = check ]; then
+    echo "$missing"
+    exit 1
+fi
+
+stop() { # stop WHY: nothing can be installed from here
+    echo "setup.sh: $1; please install: $missing" >&2
+    exit 1
+}
+command -v apt-get >/dev/null 2>&1 || stop "this is not Debian or Ubuntu (names of packages differ)"
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    # -n: never wait for a password in the middle of a build.
+    sudo -n true 2>/dev/null || stop "want root, or sudo without a password (or run: sudo $0)"
+    as_root=sudo
+fi
+echo "setup.sh: installing with apt-get: $missing" >&2
+install() {
+    # shellcheck disable=SC2086 # the names are words
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 -qq $missing >&2
+}
+$as_root apt-get update -qq >&2 || echo "setup.sh: apt-get update failed, going on with old lists" >&2
+install || stop "apt-get could not install all of it"

@@ -33,6 +33,13 @@
 extern "C" {
 #endif
 
+#define KMV_VERSION "0.1.0"
+
+/* The library is built with hidden symbols; what is declared here is what it shows. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /* ---- status ---------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -53,7 +60,7 @@ typedef struct {
 /** "ok", "invalid argument", ...: a constant string for any status. */
 const char *kmv_status_text(kmv_status status);
 
-/** Version of the library, such as "0.1.0". */
+/** Version of the library that runs, as KMV_VERSION is the one compiled against. */
 const char *kmv_version(void);
 
 /* ---- points ---------------------------------------------------------------------------------- */
@@ -105,7 +112,8 @@ typedef struct {
     double sigma; /* finite, > 0; for softmax the logits are q.k / sigma^2 */
 } kmv_problem;
 
-/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, causal with n_q > n_k. */
+/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, causal with n_q > n_k.
+ */
 kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err);
 
 /** Entries of the matrix that the mask leaves: n_q n_k, or for causal the sum over i of
@@ -189,13 +197,14 @@ typedef struct {
 typedef struct {
     double seconds;
     double pairs; /* kernel entries evaluated */
-    double flops; /* a multiply-add is 2; exponentials are not counted; packing, hashing, pilot are */
+    double
+        flops; /* a multiply-add is 2; exponentials are not counted; packing, hashing, pilot are */
 } kmv_cost;
 
 typedef struct {
     kmv_cost prepare, apply;
-    double mem_peak_b; /* most bytes the plan held at once, inputs and Y excluded */
-    double bound;      /* certified bound on |Y - K X|_F / |X|_F, or NaN where none is given */
+    double mem_peak_b;      /* most bytes the plan held at once, inputs and Y excluded */
+    double bound;           /* certified bound on |Y - K X|_F / |X|_F, or NaN where none is given */
     const char *bound_kind; /* "range", "model", "float32", "" */
     double err_est;         /* estimate of the same error, or NaN */
     double t_certify_s;     /* NaN where nothing was certified */
@@ -226,6 +235,10 @@ kmv_status kmv_plan_apply(kmv_plan *plan, const double *x, size_t r, double *y, 
 
 /** NULL is harmless. */
 void kmv_plan_destroy(kmv_plan *plan);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

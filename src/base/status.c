@@ -56,5 +56,5 @@ const char *kmv_status_text(kmv_status status)
 
 const char *kmv_version(void)
 {
-    return "0.1.0";
+    return KMV_VERSION;
 }
