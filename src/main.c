@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "algo/algo.h"
+#include "base/status.h"
 #include "base/str.h"
 #include "cli/args.h"
 
@@ -34,6 +35,22 @@ static const char *closest_command(const char *name)
     return kmv_closest(name, names, count);
 }
 
+/* Why there is nothing to run: a misspelt command, a wrong option, or nothing asked for. */
+static void no_command(int argc, char **argv, const char *name, kmv_error *err)
+{
+    static const kmv_command none = {.name = "kmv", .usage = "COMMAND ..."};
+    const char *near = name != NULL ? closest_command(name) : NULL;
+    kmv_cli cli = {0};
+    kmv_args args;
+
+    if (near != NULL)
+        kmv_fail(err, KMV_EINVAL, "unknown command '%s', did you mean '%s'?", name, near);
+    else if (name != NULL)
+        kmv_fail(err, KMV_EINVAL, "unknown command '%s' (see kmv --help)", name);
+    else if (kmv_args_parse(&none, argc, argv, &cli, &args, err) == KMV_OK)
+        kmv_fail(err, KMV_EINVAL, "want a command (see kmv --help)");
+}
+
 static int has_word(int argc, char **argv, const char *word)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
@@ -50,7 +67,7 @@ static int command_index(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         const kmv_cli_option *o = kmv_common_options;
 
-        if (argv[i][0] != '-')
+        if (argv[i][0] != '-' || argv[i][1] == '\0')
             return i;
         while (o->name != NULL && strcmp(o->name, argv[i]) != 0)
             o++;
@@ -58,6 +75,17 @@ static int command_index(int argc, char **argv)
             i++;
     }
     return argc;
+}
+
+/* What was printed may not have reached its place (a full disk, a closed pipe): that is an error,
+ * unless there was one already. */
+static int finish(int exit_code)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && exit_code != EXIT_USAGE) {
+        fputs("kmv: standard output cannot be written\n", stderr);
+        return EXIT_USAGE;
+    }
+    return exit_code;
 }
 
 static int run_command(const kmv_command *command, int argc, char **argv)
@@ -72,15 +100,12 @@ static int run_command(const kmv_command *command, int argc, char **argv)
     st = kmv_args_parse(command, argc, argv, &cli, &args, &err);
     if (st == KMV_OK)
         st = command->run(&cli, &args, &exit_code, &err);
-    if (fflush(stdout) != 0 && st == KMV_OK) {
-        fputs("kmv: standard output cannot be written\n", stderr);
-        return EXIT_USAGE;
-    }
     if (st != KMV_OK) {
+        fflush(stdout); /* in its place before the line that explains why it ends */
         fprintf(stderr, "kmv: %s\n", err.text);
-        return EXIT_USAGE;
+        exit_code = EXIT_USAGE;
     }
-    return exit_code;
+    return finish(exit_code);
 }
 
 int main(int argc, char **argv)
@@ -97,25 +122,18 @@ int main(int argc, char **argv)
     }
     if (has_word(argc, argv, "--version")) {
         printf("kmv %s\n", kmv_version());
-        return EXIT_SUCCESS;
+        return finish(EXIT_SUCCESS);
     }
     if (has_word(argc, argv, "--help")) {
         if (command != NULL)
             kmv_help_command(command, stdout);
         else
             kmv_help_all(stdout);
-        return EXIT_SUCCESS;
-    }
-    if (at == argc) {
-        kmv_help_all(stderr);
-        return EXIT_USAGE;
+        return finish(EXIT_SUCCESS);
     }
     if (command == NULL) {
-        const char *near = closest_command(argv[at]);
-
-        fprintf(stderr, "kmv: unknown command '%s'%s%s%s\n", argv[at],
-                near != NULL ? ", did you mean '" : " (see kmv --help)", near != NULL ? near : "",
-                near != NULL ? "'?" : "");
+        no_command(argc - 1, argv + 1, at < argc ? argv[at] : NULL, &err);
+        fprintf(stderr, "kmv: %s\n", err.text);
         return EXIT_USAGE;
     }
     /* The command's own name goes; what stood before it and behind it are its arguments. */

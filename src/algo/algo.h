@@ -5,6 +5,8 @@
 #include "gauss/tile.h"
 #include "kmv.h"
 
+enum { KMV_ALGO_OPTIONS_MAX = 512 }; /* largest struct of options, in bytes */
+
 /** What prepare gets beside problem and options. Everything is resolved: threads >= 1, a tile that
  *  this machine runs. */
 typedef struct {
@@ -30,10 +32,10 @@ typedef struct {
 
 struct kmv_algo {
     const char *name;
-    const char *summary;   /* one line */
-    const char *guarantee; /* what is promised, in which norm, proved or not */
-    const char *source;    /* publication, or "baseline" */
-    unsigned flags;        /* KMV_CAN_..., KMV_USES_EPS, KMV_IS_RANDOM */
+    const char *summary;       /* one line */
+    const char *guarantee;     /* what is promised, in which norm, proved or not */
+    const char *source;        /* publication, or "baseline" */
+    unsigned flags;            /* KMV_CAN_..., KMV_USES_EPS, KMV_IS_RANDOM */
     const kmv_option *options; /* NULL: none */
     size_t options_size;
 
@@ -52,7 +54,8 @@ struct kmv_algo {
 /** The table ends with NULL. */
 extern const kmv_algo *const kmv_algo_table[];
 
-/** KMV_EINTERNAL when a row of the table lacks what it must have; run once by main and by a test. */
+/** KMV_EINTERNAL when a row of the table lacks what it must have; run once by main and by a test.
+ */
 kmv_status kmv_algo_check_table(kmv_error *err);
 
 #endif

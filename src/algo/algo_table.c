@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "algo/algo.h"
+#include "base/option.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -12,15 +13,33 @@ const kmv_algo *const kmv_algo_table[] = {
     NULL,
 };
 
+/* A default that its own table refuses would only show when somebody uses the algorithm. */
+static kmv_status check_options(const kmv_algo *a, kmv_error *err)
+{
+    _Alignas(max_align_t) unsigned char options[KMV_ALGO_OPTIONS_MAX] = {0};
+    kmv_status st;
+
+    if (a->options_size > sizeof options)
+        return kmv_fail(err, KMV_EINTERNAL, "%s: options of %zu bytes", a->name, a->options_size);
+    if ((st = kmv_options_default(a->options, options, err)) != KMV_OK)
+        return kmv_fail_prefix(err, KMV_EINTERNAL, "%s: default of an option", a->name);
+    return st;
+}
+
 kmv_status kmv_algo_check_table(kmv_error *err)
 {
+    kmv_status st;
+
     for (size_t i = 0; kmv_algo_table[i] != NULL; i++) {
         const kmv_algo *a = kmv_algo_table[i];
 
         if (a->name == NULL || a->summary == NULL || a->guarantee == NULL || a->source == NULL ||
             a->prepare == NULL || a->apply == NULL || a->destroy == NULL ||
-            (a->options != NULL) != (a->options_size > 0))
+            (a->options != NULL) != (a->options_size > 0) ||
+            !(a->flags & (KMV_CAN_GAUSS | KMV_CAN_SOFTMAX)))
             return kmv_fail(err, KMV_EINTERNAL, "algorithm %zu of the table is incomplete", i);
+        if ((st = check_options(a, err)) != KMV_OK)
+            return st;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(kmv_algo_table[j]->name, a->name) == 0)
                 return kmv_fail(err, KMV_EINTERNAL, "two algorithms are called '%s'", a->name);

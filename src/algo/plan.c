@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-enum { OPTIONS_MAX = 512, TEXT_MAX = 512 };
+enum { TEXT_MAX = 512 };
 
 struct kmv_plan {
     const kmv_algo *algo;
@@ -19,7 +19,7 @@ struct kmv_plan {
     kmv_settings settings;
     const kmv_tile *tile;
     int threads;
-    _Alignas(max_align_t) unsigned char options[OPTIONS_MAX];
+    _Alignas(max_align_t) unsigned char options[KMV_ALGO_OPTIONS_MAX];
     void *state;
     uint64_t applies;
     kmv_cost prepare;
@@ -46,8 +46,6 @@ static kmv_status parse_options(const kmv_algo *a, const char *text, void *optio
 {
     kmv_status st;
 
-    if (a->options_size > OPTIONS_MAX)
-        return kmv_fail(err, KMV_EINTERNAL, "%s: options of %zu bytes", a->name, a->options_size);
     if ((st = kmv_options_default(a->options, options, err)) != KMV_OK ||
         (st = kmv_options_parse(a->options, options, text != NULL ? text : "", err)) != KMV_OK)
         return kmv_fail_prefix(err, st, "%s", a->name);
@@ -57,7 +55,7 @@ static kmv_status parse_options(const kmv_algo *a, const char *text, void *optio
 const char *kmv_algo_rejects(const kmv_algo *a, const kmv_problem *p, const char *options, size_t r,
                              int signed_x)
 {
-    _Alignas(max_align_t) unsigned char parsed[OPTIONS_MAX] = {0};
+    _Alignas(max_align_t) unsigned char parsed[KMV_ALGO_OPTIONS_MAX] = {0};
     const char *reason = flags_reject(a, p, r, signed_x);
 
     if (reason != NULL || a->reject == NULL || parse_options(a, options, parsed, NULL) != KMV_OK)

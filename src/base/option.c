@@ -49,10 +49,8 @@ void kmv_option_domain(const kmv_option *o, char *text, size_t size)
 {
     switch (o->type) {
     case KMV_OPT_SIZE:
-        snprintf(text, size, "an integer in [%.15g, %.15g]", o->lo, o->hi);
-        break;
     case KMV_OPT_REAL:
-        snprintf(text, size, "a number in [%.15g, %.15g]", o->lo, o->hi);
+        kmv_range_text(o->lo, o->hi, o->type == KMV_OPT_SIZE, text, size);
         break;
     case KMV_OPT_BOOL:
         snprintf(text, size, "yes or no");
@@ -73,7 +71,8 @@ static kmv_status set_row(const kmv_option *o, void *out, const char *value, kmv
 
     switch (o->type) {
     case KMV_OPT_SIZE:
-        if ((ok = kmv_parse_size(value, &count) && (double)count >= o->lo && (double)count <= o->hi))
+        if ((ok =
+                 kmv_parse_size(value, &count) && (double)count >= o->lo && (double)count <= o->hi))
             memcpy(field, &count, sizeof count);
         break;
     case KMV_OPT_REAL:
@@ -105,11 +104,20 @@ kmv_status kmv_options_default(const kmv_option *table, void *out, kmv_error *er
     return st;
 }
 
+static void join_names(const char *const *names, size_t count, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
+}
+
 kmv_status kmv_option_set(const kmv_option *table, void *out, const char *name, const char *value,
                           kmv_error *err)
 {
     const kmv_option *o = kmv_option_find(table, name);
     const char *names[MAX_OPTIONS], *near;
+    char all[512];
     size_t count = 0;
 
     if (o != NULL)
@@ -120,8 +128,8 @@ kmv_status kmv_option_set(const kmv_option *table, void *out, const char *name, 
         return kmv_fail(err, KMV_EINVAL, "unknown option '%s': there are no options here", name);
     if ((near = kmv_closest(name, names, count)) != NULL)
         return kmv_fail(err, KMV_EINVAL, "unknown option '%s', did you mean '%s'?", name, near);
-    return kmv_fail(err, KMV_EINVAL, "unknown option '%s' (the first of %zu is '%s')", name, count,
-                    names[0]);
+    join_names(names, count, all, sizeof all);
+    return kmv_fail(err, KMV_EINVAL, "unknown option '%s', want one of %s", name, all);
 }
 
 kmv_status kmv_options_parse(const kmv_option *table, void *out, const char *text, kmv_error *err)
@@ -171,7 +179,7 @@ static void format_value(const kmv_option *o, const void *options, char *text, s
         break;
     case KMV_OPT_REAL:
         memcpy(&real, field, sizeof real);
-        snprintf(text, size, "%.15g", real);
+        kmv_real_text(real, text, size);
         break;
     case KMV_OPT_BOOL:
         memcpy(&flag, field, sizeof flag);

@@ -12,7 +12,8 @@ kmv_status kmv_options_default(const kmv_option *table, void *out, kmv_error *er
 kmv_status kmv_option_set(const kmv_option *table, void *out, const char *name, const char *value,
                           kmv_error *err);
 
-/** Set all of "name=value,name=value" ("" is none). A name that stands twice is an error. */
+/** Set all of "name=value,name=value" ("" is none). A name that stands twice is an error. What
+ *  stands before an error is set already. */
 kmv_status kmv_options_parse(const kmv_option *table, void *out, const char *text, kmv_error *err);
 
 /** Canonical text of all options whose value differs from its default, in the order of the table:

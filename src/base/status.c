@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+static void one_line(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}
+
 kmv_status kmv_fail(kmv_error *err, kmv_status status, const char *format, ...)
 {
     if (err) {
@@ -13,6 +21,7 @@ kmv_status kmv_fail(kmv_error *err, kmv_status status, const char *format, ...)
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        one_line(err->text);
     }
     return status;
 }
@@ -27,6 +36,7 @@ kmv_status kmv_fail_prefix(kmv_error *err, kmv_status status, const char *format
         va_start(args, format);
         vsnprintf(err->text, sizeof err->text, format, args);
         va_end(args);
+        one_line(err->text);
         used = strlen(err->text);
         snprintf(err->text + used, sizeof err->text - used, ": %s", inner.text);
     }

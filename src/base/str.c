@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,8 +18,9 @@ int kmv_parse_real(const char *text, double *value)
     /* strtod also takes "inf", "nan", hexadecimal and leading blanks; none of them is meant. */
     if (*text == '\0' || strspn(text, "0123456789+-.eE") != strlen(text))
         return 0;
+    errno = 0;
     v = strtod(text, &end);
-    if (*end != '\0' || !isfinite(v))
+    if (*end != '\0' || !isfinite(v) || (v == 0 && errno == ERANGE))
         return 0;
     *value = v;
     return 1;
@@ -108,12 +110,39 @@ const char *kmv_closest(const char *name, const char *const *names, size_t count
     for (size_t i = 0; i < count; i++) {
         const size_t edits = kmv_edit_distance(name, names[i], 2);
 
-        if (edits < least) {
+        if (edits < least && edits < strlen(name)) {
             least = edits;
             best = names[i];
         }
     }
     return best;
+}
+
+void kmv_real_text(double value, char *text, size_t size)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            return;
+    }
+}
+
+void kmv_range_text(double lo, double hi, int integer, char *text, size_t size)
+{
+    const char *kind = integer ? "an integer" : "a number";
+    const double no_limit = integer ? 0x1p53 : 1e300;
+    const int open = lo > 0 && lo <= 1e-300;
+
+    if (hi < no_limit && open)
+        snprintf(text, size, "%s in (0, %.15g]", kind, hi);
+    else if (hi < no_limit)
+        snprintf(text, size, "%s in [%.15g, %.15g]", kind, lo, hi);
+    else if (open)
+        snprintf(text, size, "%s > 0", kind);
+    else if (lo > -no_limit)
+        snprintf(text, size, "%s >= %.15g", kind, lo);
+    else
+        snprintf(text, size, "%s", kind);
 }
 
 char *kmv_trim(char *text)

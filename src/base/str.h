@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-/** 1 when the whole of text is a decimal or exponent number that is finite; value set. */
+/** 1 when the whole of text is a decimal or exponent number that is finite, and not one that only
+ *  underflow makes 0; value set. */
 int kmv_parse_real(const char *text, double *value);
 
 /** 1 when the whole of text is an unsigned integer that fits; value set. Accepts 1e6 and 2^20,
@@ -18,8 +19,16 @@ int kmv_parse_bool(const char *text, int *value);
  *  than limit or one of them is longer than 63 characters. */
 size_t kmv_edit_distance(const char *a, const char *b, size_t limit);
 
-/** The name among names[0 .. count-1] nearest to a misspelt one, at most two edits away; or NULL. */
+/** The name among names[0 .. count-1] nearest to a misspelt one, at most two edits away and not
+ *  by changing all of its letters; or NULL. */
 const char *kmv_closest(const char *name, const char *const *names, size_t count);
+
+/** Shortest text (15 to 17 digits) that kmv_parse_real reads back as the same double. */
+void kmv_real_text(double value, char *text, size_t size);
+
+/** "a number in [0, 1]", "an integer >= 1", "a number > 0" (lo at most 1e-300, but positive): the
+ *  range lo .. hi in words. Ends beyond 1e300 (integers: 2^53) are no limit. */
+void kmv_range_text(double lo, double hi, int integer, char *text, size_t size);
 
 /** Cut leading and trailing white space in place; returns the start. */
 char *kmv_trim(char *text);

@@ -62,7 +62,7 @@ const kmv_column *kmv_column_find(const kmv_schema *schema, const char *name)
 
 kmv_status kmv_cell_set(const kmv_column *column, void *row, const char *text, kmv_error *err)
 {
-    double *number = number_at(column, row);
+    double *number = number_at(column, row), v;
     int flag;
 
     if (column->type == KMV_COL_TEXT) {
@@ -85,8 +85,10 @@ kmv_status kmv_cell_set(const kmv_column *column, void *row, const char *text, k
         *number = *text == '-' ? -INFINITY : INFINITY;
         return KMV_OK;
     }
-    if (!kmv_parse_real(text, number))
-        return kmv_fail(err, KMV_EINVAL, "%s: want a number, got '%s'", column->name, text);
+    if (!kmv_parse_real(text, &v) || (column->type == KMV_COL_INT && v != floor(v)))
+        return kmv_fail(err, KMV_EINVAL, "%s: want %s, got '%s'", column->name,
+                        column->type == KMV_COL_INT ? "an integer" : "a number", text);
+    *number = v;
     return KMV_OK;
 }
 
@@ -178,6 +180,10 @@ static kmv_status read_header(const kmv_schema *schema, char *line, const char *
             return kmv_fail(err, KMV_EFORMAT, "%s:1: more than %d columns", path, MAX_COLUMNS);
         if ((columns[*count] = kmv_column_find(schema, cell)) == NULL)
             return kmv_fail(err, KMV_EFORMAT, "%s:1: unknown column '%s'", path, cell);
+        for (size_t i = 0; i < *count; i++) {
+            if (columns[i] == columns[*count])
+                return kmv_fail(err, KMV_EFORMAT, "%s:1: column '%s' stands twice", path, cell);
+        }
         ++*count;
     }
     return KMV_OK;
@@ -226,18 +232,20 @@ kmv_status kmv_tsv_read(const kmv_schema *schema, const char *path, void **rows,
     kmv_status st = KMV_OK;
     FILE *f = fopen(path, "r");
     ssize_t length;
+    int cut = 0;
 
     if (f == NULL)
         return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
-    *torn = 0;
     while ((length = getline(&line, &line_room, f)) > 0) {
         number++;
         if (line[length - 1] != '\n') {
-            *torn = 1;
+            cut = 1;
             break;
         }
         line[length - 1] = '\0';
-        if (number == 1) {
+        if (strlen(line) != (size_t)length - 1)
+            st = kmv_fail(err, KMV_EFORMAT, "%s:%zu: a zero byte, want text", path, number);
+        else if (number == 1) {
             st = read_header(schema, line, path, columns, &n_columns, err);
         } else if ((st = grow(&out, used, &room, schema->row_size, err)) == KMV_OK) {
             kmv_row_clear(schema, out + used * schema->row_size);
@@ -255,6 +263,7 @@ kmv_status kmv_tsv_read(const kmv_schema *schema, const char *path, void **rows,
     }
     *rows = out;
     *count = used;
+    *torn = cut;
     out = NULL;
 out:
     kmv_free(out);

@@ -77,6 +77,12 @@ static kmv_status set_common(kmv_cli *cli, const char *name, const char *value, 
     return KMV_OK; /* --help and --version were answered before parsing */
 }
 
+static int is_known(const kmv_command *command, const char *word)
+{
+    return find(kmv_common_options, word, strlen(word)) != NULL ||
+           find(command->options, word, strlen(word)) != NULL;
+}
+
 /* A word that begins with '-' and is no number is an option: "-1" may be a value or a file. */
 static int is_option(const char *word)
 {
@@ -100,8 +106,8 @@ static kmv_status take_option(const kmv_command *command, int argc, char **argv,
     if (o->value != NULL) {
         if (equals != NULL)
             value = equals + 1;
-        else if (++*at < argc)
-            value = argv[*at];
+        else if (*at + 1 < argc && !is_known(command, argv[*at + 1]))
+            value = argv[++*at]; /* an option's name is a forgotten value; --name=-q still is one */
         else
             return kmv_fail(err, KMV_EINVAL, "%s: want a value (%s)", o->name, o->value);
     }
@@ -160,32 +166,36 @@ int kmv_args_has(const kmv_args *args, const char *name)
     return 0;
 }
 
-kmv_status kmv_args_real(const kmv_args *args, const char *name, double lo, double hi, double *value,
-                         kmv_error *err)
+kmv_status kmv_args_real(const kmv_args *args, const char *name, double lo, double hi,
+                         double *value, kmv_error *err)
 {
     const char *text = kmv_args_value(args, name, NULL);
+    char range[96];
     double v;
 
     if (text == NULL)
         return KMV_OK;
-    if (!kmv_parse_real(text, &v) || !(v >= lo && v <= hi))
-        return kmv_fail(err, KMV_EINVAL, "%s: want a number in [%g, %g], got '%s'", name, lo, hi,
-                        text);
+    if (!kmv_parse_real(text, &v) || !(v >= lo && v <= hi)) {
+        kmv_range_text(lo, hi, 0, range, sizeof range);
+        return kmv_fail(err, KMV_EINVAL, "%s: want %s, got '%s'", name, range, text);
+    }
     *value = v;
     return KMV_OK;
 }
 
-kmv_status kmv_args_size(const kmv_args *args, const char *name, size_t lo, size_t hi, size_t *value,
-                         kmv_error *err)
+kmv_status kmv_args_size(const kmv_args *args, const char *name, size_t lo, size_t hi,
+                         size_t *value, kmv_error *err)
 {
     const char *text = kmv_args_value(args, name, NULL);
+    char range[96];
     size_t v;
 
     if (text == NULL)
         return KMV_OK;
-    if (!kmv_parse_size(text, &v) || v < lo || v > hi)
-        return kmv_fail(err, KMV_EINVAL, "%s: want an integer in [%zu, %zu], got '%s'", name, lo,
-                        hi, text);
+    if (!kmv_parse_size(text, &v) || v < lo || v > hi) {
+        kmv_range_text((double)lo, (double)hi, 1, range, sizeof range);
+        return kmv_fail(err, KMV_EINVAL, "%s: want %s, got '%s'", name, range, text);
+    }
     *value = v;
     return KMV_OK;
 }
