@@ -50,6 +50,9 @@ TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch]))
 
+# `make V=1` shows the commands whole.
+show = $(if $(V),,@printf '%-7s %s\n' $(1) '$(2)';)
+
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all lib install test test-units test-cli check-layers asan valgrind tidy format \
@@ -58,16 +61,16 @@ C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch]))
 all: $(BUILD)/kmv ## build the program, build/kmv
 
 $(BUILD)/kmv: $(BUILD)/src/main.o $(BUILD)/rooms.a
-	$(LINK) $^ $(LIBS) -o $@
+	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -o $@
 
 # Everything but main, as an archive: a test links only what it reaches.
 $(BUILD)/rooms.a: $(ROOM_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call show,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call show,CC,$<)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # Wide vectors only in the files whose functions are called after asking the CPU.
 $(BUILD)/src/gauss/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
@@ -92,10 +95,10 @@ lib: $(BUILD)/libkmv.a $(BUILD)/libkmv.so ## build/libkmv.a and build/libkmv.so
 
 $(BUILD)/libkmv.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call show,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/libkmv.so: $(LIB_OBJ)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $^ $(LIBS) -o $@
+	$(call show,LINK,$@)$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $^ $(LIBS) -o $@
 	@ln -sf $(@F) $(@D)/$(SONAME)
 
 install: all lib ## install under PREFIX (default /usr/local); DESTDIR is put in front
@@ -126,7 +129,7 @@ check-layers: ## includes go one way, and other rules a script can check
 	@scripts/check_layers.sh
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/rooms.a
-	$(LINK) $^ $(LIBS) -lcmocka -o $@
+	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -lcmocka -o $@
 
 asan: ## all tests with address and undefined-behaviour sanitizers, in build-asan
 	$(MAKE) BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
