@@ -10,10 +10,12 @@ typedef enum { KMV_QUERIES, KMV_KEYS } kmv_role;
 /**
  * Packed points: groups of `width` (tile->rows queries, tile->lanes keys), each [d][width] floats.
  * A common centre c is subtracted in double before rounding; queries are multiplied by
- * log2(e) / sigma^2. offset holds a_i or b_j: for gauss -log2(e) |p - c|^2 / (2 sigma^2), computed
- * in double; for softmax 0 for queries and log2(e) c.(k_j - c) / sigma^2 for keys, which changes a
- * row's logits by a constant only. Slots past n hold zeros, with offset -inf for keys, so that their
- * entries are 0.
+ * s = log2(e) / sigma^2, in double, before rounding. offset holds a_i or b_j, so that a tile's
+ * exponent q.k + a_i + b_j is, for gauss, -s |q_i - k_j|^2 / 2: a_i = -s |q_i - c|^2 / 2, computed
+ * in double from the rounded coordinates (what rounding the points does to an entry is then of
+ * second order); for softmax the base-2 logit s q_i.k_j itself: a_i = s (q_i - c).c + s |c|^2, b_j
+ * = s c.(k_j - c). Slots past n repeat the last query, or hold zero keys with offset -inf, so that
+ * their entries are 0.
  */
 typedef struct {
     const kmv_tile *tile;
@@ -21,8 +23,9 @@ typedef struct {
     size_t width, capacity, n, d;
     float *x;
     float *offset;
-    size_t *index;     /* which point stands in a slot, ascending; NULL: slot i holds point i */
-    double norm2_max;  /* largest |p - c|^2 / sigma^2 packed: bounds the cancellation */
+    float *reach;     /* per group, the largest s |p - c|^2 / 2: bounds what cancels (gauss) */
+    size_t *index;    /* which point stands in a slot, ascending; NULL: slot i holds point i */
+    double norm2_max; /* largest |p - c|^2 / sigma^2 packed; infinite when float overflows */
 } kmv_packed;
 
 /** Reserve room for `capacity` points; with_index when subsets will be packed. */

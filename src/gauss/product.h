@@ -1,5 +1,5 @@
-/* gauss/product.h - fused products and streams of exponents over packed operands: float tiles, never
- * n^2 memory. */
+/* gauss/product.h - fused products and streams of exponents over packed operands: float tiles,
+ * never n^2 memory. */
 #ifndef KMV_GAUSS_PRODUCT_H
 #define KMV_GAUSS_PRODUCT_H
 

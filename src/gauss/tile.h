@@ -1,10 +1,15 @@
-/* gauss/tile.h - contract of the compute kernels ("tiles"), one set of functions per instruction set.
+/* gauss/tile.h - contract of the compute kernels ("tiles"), one set of functions per instruction
+ * set.
  *
  * All tiles work on base-2 exponents
  *     e_ij = sum_l q_il k_jl + a_i + b_j,   entry = 2^e_ij,
- * with log2(e) / sigma^2 folded into the packed queries and the squared norms into a and b (pack.h).
- * One template body (tile_body.h) is compiled once per instruction set; whether the machine can run
- * it is asked outside of the files compiled with wide vectors, which may use them anywhere.
+ * with log2(e) / sigma^2 folded into the packed queries and the squared norms into a and b
+ * (pack.h). One template body (tile_body.h) is compiled once per instruction set; whether the
+ * machine can run it is asked outside of the files compiled with wide vectors, which may use them
+ * anywhere.
+ *
+ * A block is `rows` queries, [d][rows] floats; a panel is `lanes` keys, [d][lanes] floats; both
+ * aligned to 64 bytes, as are b and w. Nothing is read or written beyond the sizes given.
  */
 #ifndef KMV_GAUSS_TILE_H
 #define KMV_GAUSS_TILE_H
@@ -13,38 +18,53 @@
 
 #include "kmv.h"
 
+enum { KMV_ROWS_MAX = 16, KMV_LANES_MAX = 64 }; /* no tile is larger */
+
 typedef struct kmv_tile {
     const char *name;    /* "avx512", "avx2", "portable" */
     const char *summary; /* one line: CPU features needed, shape */
     int (*can_run)(void);
     size_t rows;        /* queries per block */
     size_t lanes;       /* keys per panel */
-    double exp_rel_err; /* largest relative error of exp2 for e in [-126, 0], derived in exp_poly.h */
+    double exp_rel_err; /* largest relative error of exp2 for e in [-126, 127], see exp_poly.h */
 
     /**
      * y[i] += sum over `panels` consecutive panels, and their lanes, of 2^e w, for the `rows` rows
      * of one packed block. q: [d][rows]; a: [rows]; k: panels x [d][lanes]; b, w: panels x [lanes].
-     * Float within the call, double across calls: the caller bounds `panels`.
+     * Float within the call, double across calls: the caller bounds `panels`. e <= 60.
      */
     void (*apply)(const float *q, const float *a, const float *k, const float *b, const float *w,
                   size_t d, size_t panels, double *y);
 
-    /** The exponents of one block against one panel: e[rows][lanes]. */
+    /** The exponents of one block against one panel: e[i * lde + j], i < rows, j < lanes. */
     void (*exponents)(const float *q, const float *a, const float *k, const float *b, size_t d,
-                      float *e);
+                      float *e, size_t lde);
 
-    /** The same by differences: e_ij = -sum_l (u_il - v_jl)^2 with u and v scaled alike: twice the
-     *  work and no cancellation. q and k are packed as for the others; scale is what the packing
-     *  multiplied queries by (log2(e) / sigma^2), so that e = -scale/2 sum (q/scale - k)^2. */
+    /** The same by differences, for gauss: e_ij = -scale/2 sum_l (q_il / scale - k_jl)^2, where
+     *  scale = log2(e) / sigma^2 is what the packing multiplied queries by. Twice the work, no
+     *  cancellation; a and b are not used. */
     void (*exponents_by_difference)(const float *q, const float *k, double scale, size_t d,
-                                    float *e);
+                                    float *e, size_t lde);
 
-    /** v[i] = 2^v[i] in place; -inf and anything below -126 give 0, NaN stays NaN. */
+    /** exponents and exp2 in one: p[i * ldp + j] = 2^e_ij. */
+    void (*entries)(const float *q, const float *a, const float *k, const float *b, size_t d,
+                    float *p, size_t ldp);
+
+    /** v[i] = 2^v[i] in place; -inf and anything below -126 give 0, 128 and above +inf, NaN stays
+     *  NaN. */
     void (*exp2)(float *v, size_t n);
 
-    /** y[i][c] += sum_j p[i][j] x[j][c], i < rows, j < lanes, c < r: p as exponents writes it,
-     *  x float [lanes][ldx] with ldx a multiple of 16 and zero beyond r, y float [rows][ldx]. */
-    void (*accumulate)(const float *p, const float *x, size_t ldx, float *y);
+    /** y[i] += sum_j p[i * ldp + j] w[j], i < rows, j < count; count a multiple of lanes. */
+    void (*row_sums)(const float *p, size_t ldp, const float *w, size_t count, double *y);
+
+    /** y[i * ldx + c] += sum_j p[i * ldp + j] x[j * ldx + c], i < rows, j < count, c < ldx; ldx is
+     * a multiple of 16. */
+    void (*accumulate)(const float *p, size_t ldp, size_t count, const float *x, size_t ldx,
+                       float *y);
+
+    /** Independent chains of multiply-adds in registers, `rounds` times; returns how many flops
+     *  that was (a multiply-add is 2). The measure of the peak (peak.h). */
+    double (*multiply_adds)(size_t rounds);
 } kmv_tile;
 
 /** The i-th tile, best first, whether or not this machine runs it; NULL past the end. */

@@ -1,0 +1,328 @@
+/* gauss/product.c - see product.h; the error bounds stand in docs/numerics.md. */
+#include "gauss/product.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Keys of a block stay in L2 while all query blocks pass. */
+enum {
+    BLOCK_BYTES = 1 << 20,
+    BLOCK_KEYS = 4096, /* also the most terms a float sum of one row gets, spread over lanes */
+    CHUNK_KEYS = 256   /* entries that are kept between exponential and product, per row */
+};
+
+static const double LOG2_E = 1.44269504088896340736;
+
+struct kmv_workspace {
+    size_t n_k, ldx; /* packed keys, padded; floats per row of x, 0 for one column */
+    float *weights;  /* n_k: scale, and for one column scale x */
+    float *x;        /* n_k x ldx */
+    float *buffers;  /* per thread */
+    size_t buffer_size;
+};
+
+kmv_status kmv_workspace_create(const kmv_tile *tile, size_t n_q, size_t n_k, size_t r, int threads,
+                                kmv_workspace **w, kmv_error *err)
+{
+    kmv_workspace *out = kmv_alloc(1, sizeof *out, "workspace", err);
+
+    (void)n_q;
+    if (out == NULL)
+        return KMV_ENOMEM;
+    out->n_k = kmv_round_up(n_k, KMV_LANES_MAX);
+    out->ldx = r > 1 ? kmv_round_up(r, 16) : 0;
+    out->buffer_size = tile->rows * (CHUNK_KEYS + out->ldx);
+    out->buffer_size = kmv_round_up(out->buffer_size, 16);
+    if ((out->weights = kmv_alloc(out->n_k, sizeof(float), "weights of keys", err)) == NULL ||
+        (out->x = kmv_alloc(out->n_k * out->ldx, sizeof(float), "packed x", err)) == NULL ||
+        (out->buffers = kmv_alloc((size_t)threads * out->buffer_size, sizeof(float),
+                                  "buffers of threads", err)) == NULL) {
+        kmv_workspace_destroy(out);
+        return KMV_ENOMEM;
+    }
+    *w = out;
+    return KMV_OK;
+}
+
+void kmv_workspace_destroy(kmv_workspace *w)
+{
+    if (w == NULL)
+        return;
+    kmv_free(w->weights);
+    kmv_free(w->x);
+    kmv_free(w->buffers);
+    kmv_free(w);
+}
+
+/* What the loops need to know of one pair of packed operands. */
+typedef struct {
+    const kmv_packed *q, *k;
+    const kmv_tile *tile;
+    double scale;
+    int gauss, causal;
+    size_t shift;          /* n_k - n_q of the problem */
+    size_t blocks, panels; /* groups of q, of k */
+    double reach_most;     /* beyond this sum of reaches exponents are computed by differences */
+} work;
+
+static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem)
+{
+    /* Rounding of the dot product: see docs/numerics.md, section "an entry". */
+    const double limit = 4e-6 / (0.25 * 0.69314718 * 0x1p-24 * sqrt((double)q->d + 8));
+
+    return (work){.q = q,
+                  .k = k,
+                  .tile = q->tile,
+                  .scale = LOG2_E / (problem->sigma * problem->sigma),
+                  .gauss = problem->matrix == KMV_GAUSS,
+                  .causal = problem->causal,
+                  .shift = problem->k->n - problem->q->n,
+                  .blocks = q->n / q->width + (q->n % q->width != 0),
+                  .panels = k->n / k->width + (k->n % k->width != 0),
+                  .reach_most = limit};
+}
+
+static size_t point_of(const kmv_packed *p, size_t slot)
+{
+    return p->index != NULL ? p->index[slot] : slot;
+}
+
+/* Number of key slots that query slot i sees; they are a prefix, since both ascend. */
+static size_t visible(const work *w, size_t i)
+{
+    const size_t limit = point_of(w->q, i) + w->shift + 1;
+    size_t lo = 0, hi = w->k->n;
+
+    if (!w->causal)
+        return w->k->n;
+    if (w->k->index == NULL)
+        return limit < hi ? limit : hi;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+
+        if (w->k->index[mid] < limit)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Exponents of one micro-tile, masked ones -inf. seen[i]: key slots that row i sees. */
+static void exponents(const work *w, size_t block, size_t panel, int careful, const size_t *seen,
+                      float *e, size_t lde)
+{
+    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, first = panel * lanes;
+    const float *q = w->q->x + block * rows * d, *k = w->k->x + first * d;
+
+    w->tile->exponents(q, w->q->offset + block * rows, k, w->k->offset + first, d, e, lde);
+    if (careful) {
+        /* Below -126 entries are zero; the margin is more than rounding can be off by. */
+        const float counts = -126.0f - 16.0f;
+        int any = 0;
+
+        for (size_t i = 0; i < rows; i++) {
+            for (size_t j = 0; j < lanes; j++)
+                any |= !(e[i * lde + j] < counts);
+        }
+        if (any) {
+            w->tile->exponents_by_difference(q, k, w->scale, d, e, lde);
+            for (size_t j = w->k->n < first + lanes ? w->k->n - first : lanes; j < lanes; j++) {
+                for (size_t i = 0; i < rows; i++)
+                    e[i * lde + j] = -INFINITY;
+            }
+        }
+    }
+    for (size_t i = 0; i < rows && w->causal; i++) {
+        for (size_t j = seen[i] > first ? seen[i] - first : 0; j < lanes; j++)
+            e[i * lde + j] = -INFINITY;
+    }
+}
+
+/* Keys that every row of the block sees, and that any of them does, from the rows' counts. */
+static void visible_range(const work *w, size_t block, size_t *seen, size_t *all, size_t *any)
+{
+    const size_t rows = w->q->width;
+
+    for (size_t i = 0; i < rows; i++) {
+        const size_t slot = block * rows + i;
+
+        seen[i] = visible(w, slot < w->q->n ? slot : w->q->n - 1);
+    }
+    *all = seen[0];
+    *any = seen[rows - 1];
+}
+
+static int needs_care(const work *w, size_t block, double key_reach)
+{
+    return w->gauss && !((double)w->q->reach[block] + key_reach <= w->reach_most);
+}
+
+/* A float can hold 2^-126 and up: x is divided by the power of two above its largest entry. */
+static double unit_of(const double *x, size_t count)
+{
+    double top = 0;
+    int exponent;
+
+    for (size_t i = 0; i < count; i++)
+        top = fabs(x[i]) > top ? fabs(x[i]) : top;
+    frexp(top, &exponent);
+    return ldexp(1.0, exponent);
+}
+
+static double load_x(const work *w, const double *x, const double *scale, size_t r,
+                     kmv_workspace *space)
+{
+    const size_t n = w->k->n, padded = w->panels * w->k->width;
+    double top = 0, unit;
+
+    for (size_t j = 0; j < n; j++) {
+        const double *row = x + point_of(w->k, j) * r;
+        const double factor = scale != NULL ? scale[j] : 1;
+
+        for (size_t c = 0; c < r; c++)
+            top = fabs(factor * row[c]) > top ? fabs(factor * row[c]) : top;
+    }
+    unit = unit_of(&top, 1);
+    for (size_t j = 0; j < padded; j++) {
+        const double *row = j < n ? x + point_of(w->k, j) * r : NULL;
+        const double factor = (scale != NULL && j < n ? scale[j] : 1) / unit;
+
+        if (r == 1)
+            space->weights[j] = row != NULL ? (float)(factor * row[0]) : 0;
+        for (size_t c = 0; c < r && r > 1; c++)
+            space->x[j * space->ldx + c] = row != NULL ? (float)(factor * row[c]) : 0;
+    }
+    return unit;
+}
+
+/* y of one query block += its product with keys [first, end) of one key block. */
+static void block_product(const work *w, size_t block, size_t first_panel, size_t end_panel,
+                          double key_reach, size_t r, double unit, const kmv_workspace *space,
+                          float *buffer, double *y)
+{
+    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d;
+    const int careful = needs_care(w, block, key_reach);
+    float *p = buffer, *part = buffer + rows * CHUNK_KEYS;
+    size_t seen[KMV_ROWS_MAX], all, any, panel = first_panel;
+    double sums[KMV_ROWS_MAX] = {0};
+    const float *q = w->q->x + block * rows * d, *a = w->q->offset + block * rows;
+
+    visible_range(w, block, seen, &all, &any);
+    if (end_panel * lanes > any)
+        end_panel = any / lanes + (any % lanes != 0);
+    if (r == 1 && !careful) {
+        const size_t whole = w->causal && all / lanes < end_panel ? all / lanes : end_panel;
+
+        if (whole > panel) {
+            w->tile->apply(q, a, w->k->x + panel * lanes * d, w->k->offset + panel * lanes,
+                           space->weights + panel * lanes, d, whole - panel, sums);
+            panel = whole;
+        }
+    }
+    if (r > 1)
+        memset(part, 0, rows * space->ldx * sizeof *part);
+    while (panel < end_panel) {
+        const size_t chunk_first = panel;
+        size_t count = 0;
+
+        for (; panel < end_panel && count + lanes <= CHUNK_KEYS; panel++, count += lanes) {
+            if (!careful && (panel + 1) * lanes <= all) {
+                w->tile->entries(q, a, w->k->x + panel * lanes * d, w->k->offset + panel * lanes, d,
+                                 p + count, CHUNK_KEYS);
+                continue;
+            }
+            exponents(w, block, panel, careful, seen, p + count, CHUNK_KEYS);
+            for (size_t i = 0; i < rows; i++)
+                w->tile->exp2(p + i * CHUNK_KEYS + count, lanes);
+        }
+        if (r == 1)
+            w->tile->row_sums(p, CHUNK_KEYS, space->weights + chunk_first * lanes, count, sums);
+        else
+            w->tile->accumulate(p, CHUNK_KEYS, count, space->x + chunk_first * lanes * space->ldx,
+                                space->ldx, part);
+    }
+    for (size_t i = 0; i < rows && block * rows + i < w->q->n; i++) {
+        double *row = y + (block * rows + i) * r;
+
+        if (r == 1)
+            row[0] += unit * sums[i];
+        for (size_t c = 0; c < r && r > 1; c++)
+            row[c] += unit * (double)part[i * space->ldx + c];
+    }
+}
+
+static double pairs_of(const work *w)
+{
+    double pairs = 0;
+
+    if (!w->causal)
+        return (double)w->q->n * (double)w->k->n;
+    for (size_t i = 0; i < w->q->n; i++)
+        pairs += (double)visible(w, i);
+    return pairs;
+}
+
+void kmv_product(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem,
+                 const double *x, const double *scale, size_t r, int threads, kmv_workspace *space,
+                 double *y, kmv_cost *cost)
+{
+    const work w = work_of(q, k, problem);
+    const size_t panel_bytes = k->width * k->d * sizeof(float);
+    size_t step = BLOCK_BYTES / panel_bytes;
+    const double pairs = pairs_of(&w), unit = load_x(&w, x, scale, r, space);
+
+    step = step < 1 ? 1 : step;
+    step = step > BLOCK_KEYS / k->width ? BLOCK_KEYS / k->width : step;
+    memset(y, 0, q->n * r * sizeof *y);
+#pragma omp parallel num_threads(threads)
+    {
+        float *buffer = space->buffers + (size_t)omp_get_thread_num() * space->buffer_size;
+
+        for (size_t first = 0; first < w.panels; first += step) {
+            const size_t end = first + step < w.panels ? first + step : w.panels;
+            double reach = 0;
+
+            for (size_t p = first; p < end; p++)
+                reach = (double)k->reach[p] > reach ? (double)k->reach[p] : reach;
+#pragma omp for schedule(dynamic, 4)
+            for (size_t b = 0; b < w.blocks; b++)
+                block_product(&w, b, first, end, reach, r, unit, space, buffer, y);
+        }
+    }
+    cost->pairs += pairs;
+    cost->flops += pairs * 2 * (double)(q->d + r);
+}
+
+void kmv_stream_exponents(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem,
+                          int threads, kmv_workspace *space, kmv_exponent_sink *sink, void *context)
+{
+    const work w = work_of(q, k, problem);
+    const size_t rows = q->width, lanes = k->width, step = CHUNK_KEYS / lanes;
+
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
+    for (size_t b = 0; b < w.blocks; b++) {
+        const int thread = omp_get_thread_num();
+        float *e = space->buffers + (size_t)thread * space->buffer_size;
+        size_t seen[KMV_ROWS_MAX], all, any;
+
+        visible_range(&w, b, seen, &all, &any);
+        for (size_t first = 0; first * lanes < any; first += step) {
+            size_t end = first + step;
+
+            for (size_t p = first; p < end && p * lanes < any; p++)
+                exponents(&w, b, p, needs_care(&w, b, (double)k->reach[p]), seen,
+                          e + (p - first) * lanes, CHUNK_KEYS);
+            for (size_t i = 0; i < rows && b * rows + i < q->n; i++) {
+                const size_t start = first * lanes, stop = end * lanes;
+                const size_t count = (seen[i] < stop ? seen[i] : stop);
+
+                if (count > start)
+                    sink(context, thread, b * rows + i, start, count - start, e + i * CHUNK_KEYS);
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+/* gauss/tile_body.h - the one template of all tiles; included once by each tile_<isa>.c.
+ *
+ * The including file defines
+ *     vec                      a vector of VL floats
+ *     VL, VECS, ROWS           floats per vector, vectors per panel, queries per block
+ *     v_load v_store v_set1 v_add v_sub v_mul v_fma(a, b, c) = a b + c
+ *     v_exp2(e)                as kmv_tile.exp2 asks
+ *     v_sum(v)                 sum of the lanes, as float, in a fixed order
+ *     v_keep(v)                hide v's value from the optimiser
+ *     mode, mode_enter, mode_leave   flush-to-zero while a tile computes: entries below 2^-126 are
+ * 0, and a denormal would cost a hundred times an ordinary multiply-add and afterwards lists the
+ * functions in its kmv_tile. The loops over ROWS and VECS have constant bounds and are unrolled, so
+ * that the accumulators live in registers.
+ */
+#include <math.h>
+
+#include "gauss/tile.h"
+
+#define LANES      ((size_t)(VL * VECS))
+#define UNROLL     _Pragma("GCC unroll 16")
+#define EACH(i, n) UNROLL for (size_t i = 0; i < (n); i++)
+#define ALWAYS     static inline __attribute__((always_inline))
+
+/* Sum of multiply-adds above which rounding is cut by starting a fresh partial sum. */
+enum { DIFFERENCE_CHUNK = 16, DIFFERENCE_ROWS = 2 };
+
+/* acc += q k over all dimensions. */
+ALWAYS void dots(const float *q, const float *k, size_t d, vec acc[ROWS][VECS])
+{
+    for (size_t l = 0; l < d; l++, q += ROWS, k += LANES) {
+        vec key[VECS];
+
+        EACH(v, VECS)
+        key[v] = v_load(k + v * VL);
+        EACH(i, ROWS)
+        {
+            const vec query = v_set1(q[i]);
+
+            EACH(v, VECS)
+            acc[i][v] = v_fma(query, key[v], acc[i][v]);
+        }
+    }
+}
+
+ALWAYS void exponents_in_registers(const float *q, const float *a, const float *k, const float *b,
+                                   size_t d, vec acc[ROWS][VECS])
+{
+    EACH(i, ROWS)
+    EACH(v, VECS)
+    acc[i][v] = v_add(v_load(b + v * VL), v_set1(a[i]));
+    dots(q, k, d, acc);
+}
+
+static void exponents(const float *q, const float *a, const float *k, const float *b, size_t d,
+                      float *e, size_t lde)
+{
+    vec acc[ROWS][VECS];
+
+    exponents_in_registers(q, a, k, b, d, acc);
+    EACH(i, ROWS)
+    EACH(v, VECS)
+    v_store(e + i * lde + v * VL, acc[i][v]);
+}
+
+static void entries(const float *q, const float *a, const float *k, const float *b, size_t d,
+                    float *p, size_t ldp)
+{
+    const mode saved = mode_enter();
+    vec acc[ROWS][VECS];
+
+    exponents_in_registers(q, a, k, b, d, acc);
+    EACH(i, ROWS)
+    EACH(v, VECS)
+    v_store(p + i * ldp + v * VL, v_exp2(acc[i][v]));
+    mode_leave(saved);
+}
+
+/* Largest offset of the block's rows; *spread = largest - smallest. */
+ALWAYS float largest(const float *a, float *spread)
+{
+    float top = a[0], low = a[0];
+
+    for (size_t i = 1; i < ROWS; i++) {
+        top = a[i] > top ? a[i] : top;
+        low = a[i] < low ? a[i] : low;
+    }
+    *spread = top - low;
+    return top;
+}
+
+static void apply(const float *q, const float *a, const float *k, const float *b, const float *w,
+                  size_t d, size_t panels, double *y)
+{
+    const mode saved = mode_enter();
+    float spread;
+    const float top = largest(a, &spread);
+    /* Rows share the largest offset, which costs one addition per panel instead of one per row;
+     * what a row lacks, 2^(a_i - top), multiplies its sum. Exponents grow by at most the spread by
+     * that: rows too far apart for float keep their own. */
+    const int shared = spread <= 60;
+    vec sum[ROWS];
+
+    EACH(i, ROWS)
+    sum[i] = v_set1(0);
+    for (size_t panel = 0; panel < panels; panel++, k += d * LANES, b += LANES, w += LANES) {
+        vec acc[ROWS][VECS];
+
+        EACH(i, ROWS)
+        EACH(v, VECS)
+        acc[i][v] = v_add(v_load(b + v * VL), v_set1(shared ? top : a[i]));
+        dots(q, k, d, acc);
+        EACH(i, ROWS)
+        EACH(v, VECS)
+        sum[i] = v_fma(v_exp2(acc[i][v]), v_load(w + v * VL), sum[i]);
+    }
+    EACH(i, ROWS)
+    y[i] += (double)v_sum(sum[i]) * (shared ? exp2((double)a[i] - (double)top) : 1.0);
+    mode_leave(saved);
+}
+
+/* Partial sums over DIFFERENCE_CHUNK dimensions keep the rounding near that of one addition. */
+static void exponents_by_difference(const float *q, const float *k, double scale, size_t d,
+                                    float *e, size_t lde)
+{
+    const vec unscale = v_set1((float)(1 / scale)), half = v_set1((float)(-scale / 2));
+
+    for (size_t i = 0; i < ROWS; i += DIFFERENCE_ROWS) {
+        vec total[DIFFERENCE_ROWS][VECS];
+
+        EACH(m, DIFFERENCE_ROWS)
+        EACH(v, VECS)
+        total[m][v] = v_set1(0);
+        for (size_t start = 0; start < d; start += DIFFERENCE_CHUNK) {
+            const size_t end = d - start < DIFFERENCE_CHUNK ? d : start + DIFFERENCE_CHUNK;
+            vec part[DIFFERENCE_ROWS][VECS];
+
+            EACH(m, DIFFERENCE_ROWS)
+            EACH(v, VECS)
+            part[m][v] = v_set1(0);
+            for (size_t l = start; l < end; l++) {
+                EACH(m, DIFFERENCE_ROWS)
+                {
+                    const vec query = v_mul(v_set1(q[l * ROWS + i + m]), unscale);
+
+                    EACH(v, VECS)
+                    {
+                        const vec diff = v_sub(query, v_load(k + l * LANES + v * VL));
+
+                        part[m][v] = v_fma(diff, diff, part[m][v]);
+                    }
+                }
+            }
+            EACH(m, DIFFERENCE_ROWS)
+            EACH(v, VECS)
+            total[m][v] = v_add(total[m][v], part[m][v]);
+        }
+        EACH(m, DIFFERENCE_ROWS)
+        EACH(v, VECS)
+        v_store(e + (i + m) * lde + v * VL, v_mul(total[m][v], half));
+    }
+}
+
+static void exp2_in_place(float *v, size_t n)
+{
+    const mode saved = mode_enter();
+    size_t i = 0;
+
+    for (; i + VL <= n; i += VL)
+        v_store(v + i, v_exp2(v_load(v + i)));
+    if (i < n) {
+        float rest[VL] __attribute__((aligned(64))) = {0};
+
+        for (size_t j = i; j < n; j++)
+            rest[j - i] = v[j];
+        v_store(rest, v_exp2(v_load(rest)));
+        for (size_t j = i; j < n; j++)
+            v[j] = rest[j - i];
+    }
+    mode_leave(saved);
+}
+
+static void row_sums(const float *p, size_t ldp, const float *w, size_t count, double *y)
+{
+    const mode saved = mode_enter();
+
+    for (size_t i = 0; i < ROWS; i++) {
+        vec sum[VECS];
+
+        EACH(v, VECS)
+        sum[v] = v_set1(0);
+        for (size_t j = 0; j < count; j += LANES) {
+            EACH(v, VECS)
+            sum[v] = v_fma(v_load(p + i * ldp + j + v * VL), v_load(w + j + v * VL), sum[v]);
+        }
+        EACH(v, VECS)
+        y[i] += (double)v_sum(sum[v]);
+    }
+    mode_leave(saved);
+}
+
+/* `vecs` vectors of columns, beginning at column 0 of x and y. */
+ALWAYS void accumulate_columns(const float *p, size_t ldp, size_t count, const float *x, size_t ldx,
+                               float *y, const size_t vecs)
+{
+    vec acc[ROWS][VECS];
+
+    EACH(i, ROWS)
+    EACH(v, vecs)
+    acc[i][v] = v_load(y + i * ldx + v * VL);
+    for (size_t j = 0; j < count; j++) {
+        vec value[VECS];
+
+        EACH(v, vecs)
+        value[v] = v_load(x + j * ldx + v * VL);
+        EACH(i, ROWS)
+        {
+            const vec weight = v_set1(p[i * ldp + j]);
+
+            EACH(v, vecs)
+            acc[i][v] = v_fma(weight, value[v], acc[i][v]);
+        }
+    }
+    EACH(i, ROWS)
+    EACH(v, vecs)
+    v_store(y + i * ldx + v * VL, acc[i][v]);
+}
+
+static void accumulate(const float *p, size_t ldp, size_t count, const float *x, size_t ldx,
+                       float *y)
+{
+    const mode saved = mode_enter();
+    size_t c = 0;
+
+    for (; c + LANES <= ldx; c += LANES)
+        accumulate_columns(p, ldp, count, x + c, ldx, y + c, VECS);
+    for (; c < ldx; c += VL)
+        accumulate_columns(p, ldp, count, x + c, ldx, y + c, 1);
+    mode_leave(saved);
+}
+
+static double multiply_adds(size_t rounds)
+{
+    vec acc[ROWS][VECS], factor = v_set1(0.5f), term = v_set1(1.0f);
+
+    v_keep(factor);
+    v_keep(term);
+    EACH(i, ROWS)
+    EACH(v, VECS)
+    acc[i][v] = term;
+    for (size_t n = 0; n < rounds; n++) {
+        EACH(i, ROWS)
+        EACH(v, VECS)
+        acc[i][v] = v_fma(acc[i][v], factor, term);
+    }
+    EACH(i, ROWS)
+    EACH(v, VECS)
+    v_keep(acc[i][v]);
+    return 2.0 * (double)rounds * (double)ROWS * (double)LANES;
+}
+
+#define TILE_FUNCTIONS                                                                             \
+    .rows = ROWS, .lanes = LANES, .exp_rel_err = KMV_EXP2_REL_ERR, .apply = apply,                 \
+    .exponents = exponents, .exponents_by_difference = exponents_by_difference,                    \
+    .entries = entries, .exp2 = exp2_in_place, .row_sums = row_sums, .accumulate = accumulate,     \
+    .multiply_adds = multiply_adds
