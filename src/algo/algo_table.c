@@ -6,10 +6,11 @@
 #include "base/status.h"
 #include "base/str.h"
 
-extern const kmv_algo kmv_algo_null, kmv_algo_exact_f64;
+extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64;
 
 const kmv_algo *const kmv_algo_table[] = {
     &kmv_algo_null,
+    &kmv_algo_exact,
     &kmv_algo_exact_f64,
     NULL,
 };

@@ -246,7 +246,10 @@ static double multiply_adds(size_t rounds)
     v_keep(term);
     EACH(i, ROWS)
     EACH(v, VECS)
-    acc[i][v] = term;
+    {
+        acc[i][v] = term;
+        v_keep(acc[i][v]); /* else all chains would be one */
+    }
     for (size_t n = 0; n < rounds; n++) {
         EACH(i, ROWS)
         EACH(v, VECS)
