@@ -1,0 +1,52 @@
+/* bench/measure_row.c - the columns of a measurement. */
+#include "bench/measure.h"
+
+#define ROW(field, unit, type, help) KMV_COLUMN(kmv_measure_row, field, unit, type, help)
+
+static const kmv_column columns[] = {
+    ROW(experiment, "", KMV_COL_TEXT, "name in the config"),
+    ROW(dataset, "", KMV_COL_TEXT, "problem measured"),
+    ROW(matrix, "", KMV_COL_TEXT, "gauss, softmax (rows sum to 1) or rowmax (row maximum is 1)"),
+    ROW(causal, "", KMV_COL_BOOL, "entries with j > i + n_k - n_q left out"),
+    ROW(center, "", KMV_COL_TEXT, "none, keys (mean key subtracted) or match (means made equal)"),
+    ROW(drop_first, "", KMV_COL_INT, "first queries and keys left out"),
+    ROW(n_q, "", KMV_COL_INT, "queries; n in sum/n and in the n largest"),
+    ROW(n_k, "", KMV_COL_INT, "keys"),
+    ROW(d, "", KMV_COL_INT, "dimension"),
+    ROW(sigma_spec, "", KMV_COL_TEXT, "bandwidth as asked for: a number, x2, sum:1, natural"),
+    ROW(sigma, "", KMV_COL_REAL, "bandwidth; softmax: logits are q.k / sigma^2"),
+    ROW(rows, "", KMV_COL_TEXT,
+        "all: exact; else rows sampled uniformly, and everything estimated"),
+    ROW(sum_over_n, "", KMV_COL_REAL, "sum of the entries over n_q"),
+    ROW(sum_over_n_lo, "", KMV_COL_REAL,
+        "95 % interval: bootstrap over sampled rows; exact: itself"),
+    ROW(sum_over_n_hi, "", KMV_COL_REAL, "the same, upper end"),
+    ROW(tail_over_head, "", KMV_COL_REAL,
+        "head: the n_q largest entries, sampled: as many as rows; tail: the rest; empty where 0/0"),
+    ROW(tail_over_head_lo, "", KMV_COL_REAL,
+        "95 % interval: bootstrap over sampled rows at a fixed threshold; exact: itself"),
+    ROW(tail_over_head_hi, "", KMV_COL_REAL, "the same, upper end"),
+    ROW(nth_ratio, "", KMV_COL_REAL, "n-th over (n+1)-th largest entry; empty without one"),
+    ROW(max, "", KMV_COL_REAL, "largest entry of the rows measured"),
+    ROW(fro2_over_n, "", KMV_COL_REAL, "sum of squares over n_q"),
+    ROW(op_norm, "", KMV_COL_REAL, "largest singular value, a lower bound; rows = all only"),
+    ROW(op_norm_tol, "", KMV_COL_REAL, "residual |A'A v - s^2 v| / s^2 at which iteration stopped"),
+    ROW(row_sum_p50, "", KMV_COL_REAL, "median row sum"),
+    ROW(row_sum_p99, "", KMV_COL_REAL, "99 % quantile of the row sums"),
+    ROW(col_sum_max, "", KMV_COL_REAL, "largest column sum; rows = all only"),
+    ROW(alpha, "", KMV_COL_REAL, "growth exponent of tail/head over n, all n of this problem"),
+    ROW(alpha_lo, "", KMV_COL_REAL, "95 % interval of alpha, see alpha_kind"),
+    ROW(alpha_hi, "", KMV_COL_REAL, "the same, upper end"),
+    ROW(alpha_sum, "", KMV_COL_REAL, "growth exponent of sum/n over n"),
+    ROW(alpha_sum_lo, "", KMV_COL_REAL, "95 % interval of alpha_sum"),
+    ROW(alpha_sum_hi, "", KMV_COL_REAL, "the same, upper end"),
+    ROW(alpha_kind, "", KMV_COL_TEXT, "what the interval of the exponents rests on"),
+    ROW(t_s, "s", KMV_COL_REAL, "time of this measurement"),
+    ROW(sha256, "", KMV_COL_TEXT, "of the whole data set"),
+    ROW(started, "", KMV_COL_TEXT, "when, UTC"),
+    ROW(commit, "", KMV_COL_TEXT, "version of the source"),
+    ROW(host, "", KMV_COL_TEXT, "machine"),
+    {0},
+};
+
+const kmv_schema kmv_measure_schema = {columns, sizeof(kmv_measure_row)};
