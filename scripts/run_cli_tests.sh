@@ -10,14 +10,14 @@ passed=0 failed=0
 for script in "$1"/*.sh; do
     tmp=$(mktemp -d)
     log=$tmp/log
-    (cd "$tmp" && TMP=$tmp TMPDIR=$tmp sh "$ROOT/$script") >"$log" 2>&1
+    (cd "$tmp" && TMP=$tmp TMPDIR=$tmp timeout "${KMV_TEST_TIMEOUT:-300}" sh "$ROOT/$script") >"$log" 2>&1
     rc=$?
     p=$(grep -c '^ok ' "$log")
     f=$(grep -c '^not ok ' "$log")
     if [ "$rc" -ne 0 ] && [ "$f" -eq 0 ] || [ "$((p + f))" -eq 0 ]; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f))
     printf '%-32s %d passed, %d failed\n' "$(basename "$script")" "$p" "$f"
-    if [ "$f" -ne 0 ]; then cat "$log"; fi
+    if [ "$f" -ne 0 ]; then grep -v '^ok ' "$log"; fi
     rm -rf "$tmp"
 done
 echo "cli: $passed passed, $failed failed"

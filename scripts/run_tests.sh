@@ -6,7 +6,7 @@ passed=0 failed=0
 for program in "$@"; do
     log=$program.log
     # shellcheck disable=SC2086 # the wrapper is a command with words
-    ${KMV_TEST_WRAPPER:-} "$program" >"$log" 2>&1
+    timeout "${KMV_TEST_TIMEOUT:-300}" ${KMV_TEST_WRAPPER:-} "$program" >"$log" 2>&1
     rc=$?
     p=$(grep -c '^\[       OK \]' "$log")
     f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' "$log" | awk '{s += $1} END {print s + 0}')
