@@ -3,5 +3,6 @@
 
 const kmv_command *const kmv_command_table[] = {
     &kmv_command_list,
+    &kmv_command_info,
     NULL,
 };

@@ -5,5 +5,6 @@
 #include "cli/args.h"
 
 extern const kmv_command kmv_command_list;
+extern const kmv_command kmv_command_info;
 
 #endif

@@ -15,8 +15,8 @@ typedef struct {
     double scale;    /* attribute for softmax; NaN when there is none */
     int causal;      /* attribute: 1, 0, or -1 when there is none */
     char source[256], model[128], license[128];
-    int layer, head;             /* -1 when there is none */
-    char sha256[KMV_HASH_SIZE];  /* of the arrays as stored (generators: of what they made) */
+    int layer, head;            /* -1 when there is none */
+    char sha256[KMV_HASH_SIZE]; /* of the arrays as stored (generators: of what they made) */
 } kmv_dataset;
 
 void kmv_dataset_clear(kmv_dataset *d);

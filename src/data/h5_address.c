@@ -1,0 +1,111 @@
+/* data/h5_address.c - see h5_address.h. */
+#include "data/h5_address.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "base/str.h"
+
+static int exists(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0;
+}
+
+static kmv_status check_file(const char *path, kmv_error *err)
+{
+    struct stat s;
+
+    if (stat(path, &s) != 0 || access(path, R_OK) != 0)
+        return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
+    /* A pipe would block the reader for ever, a folder gives a strange message. */
+    if (!S_ISREG(s.st_mode))
+        return kmv_fail(err, KMV_EINVAL, "%s: want a regular file, found a %s", path,
+                        S_ISDIR(s.st_mode) ? "folder" : "device or pipe");
+    return KMV_OK;
+}
+
+kmv_status kmv_address_parse(const char *address, kmv_address *out, kmv_error *err)
+{
+    const size_t length = strlen(address);
+    size_t cut = length;
+    kmv_address a;
+    kmv_status st;
+
+    if (length >= KMV_ADDRESS_SIZE)
+        return kmv_fail(err, KMV_EINVAL, "%.60s...: want an address of at most %d bytes, got %zu",
+                        address, KMV_ADDRESS_SIZE - 1, length);
+    memcpy(a.path, address, length + 1);
+    while (!exists(a.path)) {
+        char *colon = strrchr(a.path, ':');
+
+        if (colon == NULL)
+            break;
+        *colon = '\0';
+        cut = (size_t)(colon - a.path);
+    }
+    if (!exists(a.path)) { /* name the file the user most likely meant: all before the last colon */
+        const char *last = strrchr(address, ':');
+
+        memcpy(a.path, address, length + 1);
+        if (last != NULL)
+            a.path[last - address] = '\0';
+        cut = strlen(a.path);
+    }
+    if ((st = check_file(a.path, err)) != KMV_OK)
+        return st;
+    memset(a.object, 0, sizeof a.object);
+    if (cut < length)
+        memcpy(a.object, address + cut + 1, length - cut);
+    *out = a;
+    return KMV_OK;
+}
+
+static int only_digits(const char *text, size_t length)
+{
+    return length > 0 && strspn(text, "0123456789") >= length;
+}
+
+int kmv_address_index(const char *object, size_t *group_length, size_t index[2])
+{
+    const char *hash = strrchr(object, '#'), *comma;
+    char first[32] = "";
+
+    *group_length = strlen(object);
+    if (hash == NULL)
+        return 0;
+    comma = strchr(hash, ',');
+    if (comma != NULL) {
+        const size_t length = (size_t)(comma - hash - 1);
+
+        if (length >= sizeof first || !only_digits(hash + 1, length))
+            return 0;
+        memcpy(first, hash + 1, length);
+        if (!kmv_parse_size(first, &index[0]))
+            return 0;
+    }
+    {
+        const char *last = comma != NULL ? comma + 1 : hash + 1;
+
+        if (!only_digits(last, strlen(last)) || !kmv_parse_size(last, &index[1]))
+            return 0;
+    }
+    *group_length = (size_t)(hash - object);
+    return comma != NULL ? 2 : 1;
+}
+
+int kmv_address_stem(const char *path, char *stem, size_t size)
+{
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    const size_t length = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    const size_t kept = length < size ? length : size - 1;
+
+    memcpy(stem, base, kept);
+    stem[kept] = '\0';
+    return kept == length;
+}
