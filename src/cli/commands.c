@@ -4,5 +4,7 @@
 const kmv_command *const kmv_command_table[] = {
     &kmv_command_list,
     &kmv_command_info,
+    &kmv_command_gen,
+    &kmv_command_measure,
     NULL,
 };
