@@ -8,5 +8,6 @@ extern const kmv_command kmv_command_list;
 extern const kmv_command kmv_command_info;
 extern const kmv_command kmv_command_gen;
 extern const kmv_command kmv_command_measure;
+extern const kmv_command kmv_command_run;
 
 #endif

@@ -65,4 +65,7 @@ typedef struct {
 } kmv_h5_summary;
 kmv_status kmv_h5_summarise(const char *address, kmv_h5_summary *out, kmv_error *err);
 
+/** Version of the HDF5 library that is linked, such as "1.10.8". */
+const char *kmv_h5_version(void);
+
 #endif

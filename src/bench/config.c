@@ -1,0 +1,569 @@
+/* bench/config.c - see config.h. The sections of the INI file, each by a table of its keys. */
+#include "bench/config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/option.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "bench/config_check.h"
+#include "bench/ini.h"
+#include "data/synth.h"
+
+enum { SCRATCH = 512, ENTRIES_MAX = 32, NAMES_MAX = 64, FILE_MAX = 1 << 20 };
+
+static kmv_status fail_key(const kmv_config *c, size_t line, const char *key, kmv_status st,
+                           kmv_error *err)
+{
+    return kmv_fail_prefix(err, st, "%s:%zu: %s", c->path, line, key);
+}
+
+static kmv_status unknown_key(const kmv_config *c, const kmv_ini_section *s, const kmv_ini_entry *e,
+                              const char *const *names, size_t count, kmv_error *err)
+{
+    const char *near = kmv_closest(e->key, names, count);
+
+    return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want a key of [%s], got '%s'%s%s%s", c->path,
+                    e->line, e->key, s->kind, e->key, near != NULL ? ", did you mean '" : "",
+                    near != NULL ? near : "", near != NULL ? "'?" : "");
+}
+
+/* ---- keys with one value --------------------------------------------------------------------- */
+
+typedef enum {
+    VALUE_TEXT,
+    VALUE_SIZE,
+    VALUE_REAL,
+    VALUE_SECONDS,
+    VALUE_BYTES,
+    VALUE_BOOL
+} value_type;
+
+typedef struct {
+    const char *name;
+    value_type type;
+    size_t offset, size; /* of the field in its struct */
+    double lo, hi;
+} value_key;
+
+#define VALUE(row, key, type, field, lo, hi)                                                       \
+    {                                                                                              \
+        key, type, offsetof(row, field), sizeof(((row *)0)->field), lo, hi                         \
+    }
+
+static const value_key experiment_keys[] = {
+    VALUE(kmv_config, "name", VALUE_TEXT, name, 0, 0),
+    VALUE(kmv_config, "title", VALUE_TEXT, title, 0, 0),
+    VALUE(kmv_config, "seed", VALUE_SIZE, seed, 0, 1e18),
+    VALUE(kmv_config, "reps", VALUE_SIZE, reps, 1, 1e6),
+    VALUE(kmv_config, "min_time", VALUE_SECONDS, min_time_s, 0, 1e6),
+    VALUE(kmv_config, "verify_rows", VALUE_SIZE, verify_rows, 2, 1e9),
+    VALUE(kmv_config, "verify_pairs", VALUE_REAL, verify_pairs_max, 0, 1e18),
+    VALUE(kmv_config, "limit_time", VALUE_SECONDS, limit_time_s, 1e-3, 1e9),
+    VALUE(kmv_config, "limit_memory", VALUE_BYTES, limit_memory_b, 1e6, 1e18),
+    {0},
+};
+
+static const value_key measure_keys[] = {
+    VALUE(kmv_config_measure, "drop_first", VALUE_SIZE, drop_first, 0, 1e9),
+    VALUE(kmv_config_measure, "rows", VALUE_SIZE, rows, 2, 1e9),
+    VALUE(kmv_config_measure, "op_norm", VALUE_BOOL, op_norm, 0, 0),
+    {0},
+};
+
+static const value_key *find_value_key(const value_key *table, const char *name)
+{
+    for (; table->name != NULL; table++) {
+        if (strcmp(table->name, name) == 0)
+            return table;
+    }
+    return NULL;
+}
+
+static kmv_status want_number(const value_key *k, const char *what, const char *text,
+                              kmv_error *err)
+{
+    return kmv_fail(err, KMV_EINVAL, "want %s in [%.15g, %.15g], got '%s'", what, k->lo, k->hi,
+                    text);
+}
+
+static kmv_status set_value(const value_key *k, void *row, const char *text, kmv_error *err)
+{
+    char *field = (char *)row + k->offset;
+    double real = 0;
+    size_t count = 0;
+    int flag, ok = 0;
+
+    switch (k->type) {
+    case VALUE_TEXT:
+        if (*text == '\0' || !kmv_copy_text(field, k->size, text))
+            return kmv_fail(err, KMV_EINVAL, "want 1 to %zu characters, got '%.60s'", k->size - 1,
+                            text);
+        return KMV_OK;
+    case VALUE_SIZE:
+        if (!kmv_parse_size(text, &count) || !((double)count >= k->lo && (double)count <= k->hi))
+            return want_number(k, "an integer", text, err);
+        memcpy(field, &count, sizeof count);
+        return KMV_OK;
+    case VALUE_BOOL:
+        if (!kmv_parse_bool(text, &flag))
+            return kmv_fail(err, KMV_EINVAL, "want yes or no, got '%s'", text);
+        memcpy(field, &flag, sizeof flag);
+        return KMV_OK;
+    case VALUE_REAL:
+        if (!(ok = kmv_parse_real(text, &real)) && (ok = kmv_parse_size(text, &count)))
+            real = (double)count; /* 2^24 */
+        break;
+    case VALUE_SECONDS:
+        ok = kmv_parse_seconds(text, &real);
+        break;
+    case VALUE_BYTES:
+        ok = kmv_parse_bytes(text, &real);
+        break;
+    }
+    if (!ok || !(real >= k->lo && real <= k->hi))
+        return want_number(k,
+                           k->type == VALUE_SECONDS ? "seconds (0.5, 0.5s, 10m)"
+                           : k->type == VALUE_BYTES ? "bytes (500M, 2G)"
+                                                    : "a number",
+                           text, err);
+    memcpy(field, &real, sizeof real);
+    return KMV_OK;
+}
+
+/* ---- keys with a list of values -------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    size_t offset;
+    kmv_status (*check)(const char *item, kmv_error *err); /* NULL: checked by the caller */
+} list_key;
+
+static const list_key sweep_lists[] = {
+    {"dataset", offsetof(kmv_config_sweep, dataset), NULL},
+    {"algo", offsetof(kmv_config_sweep, algo), kmv_check_algo},
+    {"matrix", offsetof(kmv_config_sweep, matrix), kmv_check_matrix},
+    {"causal", offsetof(kmv_config_sweep, causal), kmv_check_causal},
+    {"center", offsetof(kmv_config_sweep, center), kmv_check_center},
+    {"n", offsetof(kmv_config_sweep, n), kmv_check_count},
+    {"d", offsetof(kmv_config_sweep, d), kmv_check_count},
+    {"sigma", offsetof(kmv_config_sweep, sigma), kmv_check_sigma},
+    {"eps", offsetof(kmv_config_sweep, eps), kmv_check_eps},
+    {"delta", offsetof(kmv_config_sweep, delta), kmv_check_delta},
+    {"x", offsetof(kmv_config_sweep, x), kmv_check_x},
+    {"threads", offsetof(kmv_config_sweep, threads), kmv_check_threads},
+    {"isa", offsetof(kmv_config_sweep, isa), kmv_check_isa},
+    {0},
+};
+
+static const list_key measure_lists[] = {
+    {"dataset", offsetof(kmv_config_measure, dataset), NULL},
+    {"matrix", offsetof(kmv_config_measure, matrix), kmv_check_measure_matrix},
+    {"causal", offsetof(kmv_config_measure, causal), kmv_check_causal},
+    {"center", offsetof(kmv_config_measure, center), kmv_check_center},
+    {"n", offsetof(kmv_config_measure, n), kmv_check_count},
+    {"sigma", offsetof(kmv_config_measure, sigma), kmv_check_sigma},
+    {0},
+};
+
+static kmv_status check_dataset(const kmv_config *c, const char *item, kmv_error *err)
+{
+    const char *names[NAMES_MAX], *near;
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->n_datasets; i++) {
+        if (strcmp(c->datasets[i].name, item) == 0)
+            return KMV_OK;
+        if (count < NAMES_MAX)
+            names[count++] = c->datasets[i].name;
+    }
+    near = kmv_closest(item, names, count);
+    return kmv_fail(err, KMV_EINVAL, "want the name of a [dataset], got '%s'%s%s%s", item,
+                    near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
+                    near != NULL ? "'?" : "");
+}
+
+static kmv_status set_list(const kmv_config *c, const list_key *k, void *row,
+                           const kmv_ini_entry *e, kmv_error *err)
+{
+    kmv_list *list = (kmv_list *)(void *)((char *)row + k->offset);
+    kmv_status st = kmv_list_parse(e->value, list, err);
+
+    list->line = e->line;
+    for (size_t i = 0; st == KMV_OK && i < list->count; i++)
+        st = k->check != NULL ? k->check(list->items[i], err)
+                              : check_dataset(c, list->items[i], err);
+    return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
+}
+
+/* One entry of a section whose keys are lists and values. */
+static kmv_status set_entry(const kmv_config *c, const kmv_ini_section *s, const kmv_ini_entry *e,
+                            const list_key *lists, const value_key *values, void *row,
+                            kmv_error *err)
+{
+    const value_key *v = values != NULL ? find_value_key(values, e->key) : NULL;
+    const char *names[NAMES_MAX];
+    size_t count = 0;
+    kmv_status st;
+
+    if (v != NULL) {
+        st = set_value(v, row, e->value, err);
+        return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
+    }
+    for (const list_key *l = lists; l != NULL && l->name != NULL; l++) {
+        if (strcmp(l->name, e->key) == 0)
+            return set_list(c, l, row, e, err);
+        names[count++] = l->name;
+    }
+    for (v = values; v != NULL && v->name != NULL; v++)
+        names[count++] = v->name;
+    return unknown_key(c, s, e, names, count, err);
+}
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+static kmv_status section_fail(const kmv_config *c, const kmv_ini_section *s, const char *what,
+                               kmv_error *err)
+{
+    return kmv_fail(err, KMV_EINVAL, "%s:%zu: [%s%s%s]: %s", c->path, s->line, s->kind,
+                    *s->name ? " " : "", s->name, what);
+}
+
+static kmv_status take_experiment(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    kmv_status st = KMV_OK;
+
+    if (*s->name != '\0')
+        return section_fail(c, s, "want no name here (use name = ...)", err);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++)
+        st = set_entry(c, s, &s->entries[i], NULL, experiment_keys, c, err);
+    return st;
+}
+
+static kmv_status generator_option(const kmv_config *c, const kmv_generator *g,
+                                   const kmv_ini_entry *e, kmv_config_dataset *d, kmv_error *err)
+{
+    _Alignas(max_align_t) unsigned char scratch[SCRATCH];
+    const size_t used = strlen(d->options);
+    kmv_status st = KMV_OK;
+
+    if (strcmp(e->key, "n") == 0 || strcmp(e->key, "d") == 0)
+        st = kmv_fail(err, KMV_EINVAL, "want it in [sweep] or [measure], not in [dataset]");
+    else if (g->options_size > sizeof scratch)
+        st = kmv_fail(err, KMV_EINTERNAL, "options of %zu bytes", g->options_size);
+    else
+        st = kmv_option_set(g->options, scratch, e->key, e->value, err);
+    if (st == KMV_OK &&
+        (size_t)snprintf(d->options + used, sizeof d->options - used, "%s%s=%s",
+                         used > 0 ? "," : "", e->key, e->value) >= sizeof d->options - used)
+        st = kmv_fail(err, KMV_EINVAL, "want less than %zu characters of options",
+                      sizeof d->options);
+    return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
+}
+
+static const kmv_ini_entry *find_entry(const kmv_ini_section *s, const char *key)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(s->entries[i].key, key) == 0)
+            return &s->entries[i];
+    }
+    return NULL;
+}
+
+static kmv_status take_generator(const kmv_config *c, const kmv_ini_section *s,
+                                 const kmv_ini_entry *named, kmv_config_dataset *d, kmv_error *err)
+{
+    const kmv_generator *g = kmv_generator_find(named->value);
+    kmv_status st = KMV_OK;
+
+    if (g == NULL) {
+        st = kmv_check_generator(named->value, err);
+        return fail_key(c, named->line, named->key, st, err);
+    }
+    if (find_entry(s, "made_by") != NULL)
+        return section_fail(c, s, "made_by belongs to a file, not to a generator", err);
+    kmv_copy_text(d->generator, sizeof d->generator, g->name);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
+        if (&s->entries[i] != named)
+            st = generator_option(c, g, &s->entries[i], d, err);
+    }
+    return st;
+}
+
+static kmv_status take_dataset(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    static const value_key keys[] = {
+        VALUE(kmv_config_dataset, "file", VALUE_TEXT, address, 0, 0),
+        VALUE(kmv_config_dataset, "made_by", VALUE_TEXT, made_by, 0, 0),
+        {0},
+    };
+    const kmv_ini_entry *generator = find_entry(s, "generator"), *file = find_entry(s, "file");
+    kmv_config_dataset *d = &c->datasets[c->n_datasets++];
+    kmv_status st = KMV_OK;
+
+    d->line = s->line;
+    kmv_copy_text(d->name, sizeof d->name, s->name);
+    if (*s->name == '\0')
+        return section_fail(c, s, "want a name: [dataset NAME]", err);
+    if ((generator != NULL) == (file != NULL))
+        return section_fail(c, s, "want either file = ... or generator = ...", err);
+    if (generator != NULL)
+        return take_generator(c, s, generator, d, err);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++)
+        st = set_entry(c, s, &s->entries[i], NULL, keys, d, err);
+    return st;
+}
+
+static kmv_status take_sweep(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    kmv_config_sweep *w = &c->sweeps[c->n_sweeps++];
+    kmv_status st = KMV_OK;
+
+    w->line = s->line;
+    kmv_copy_text(w->name, sizeof w->name, s->name);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++)
+        st = set_entry(c, s, &s->entries[i], sweep_lists, NULL, w, err);
+    if (st == KMV_OK && w->dataset.count == 0)
+        st = section_fail(c, s, "want dataset = ...", err);
+    if (st == KMV_OK && w->algo.count == 0)
+        st = section_fail(c, s, "want algo = ...", err);
+    return st;
+}
+
+static kmv_status take_measure(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    kmv_config_measure *m = &c->measures[c->n_measures++];
+    kmv_status st = KMV_OK;
+
+    m->line = s->line;
+    kmv_copy_text(m->name, sizeof m->name, s->name);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
+        const kmv_ini_entry *e = &s->entries[i];
+
+        if (strcmp(e->key, "rows") == 0 && strcmp(e->value, "all") == 0)
+            m->rows = 0;
+        else
+            st = set_entry(c, s, e, measure_lists, measure_keys, m, err);
+    }
+    if (st == KMV_OK && m->dataset.count == 0)
+        st = section_fail(c, s, "want dataset = ...", err);
+    return st;
+}
+
+static kmv_status take_algo(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    _Alignas(max_align_t) unsigned char scratch[SCRATCH];
+    kmv_config_algo *a = &c->algos[c->n_algos++];
+    const kmv_algo *algo = kmv_algo_find(s->name);
+    kmv_status st = KMV_OK;
+
+    a->line = s->line;
+    if (algo == NULL) {
+        st = kmv_check_algo(s->name, err);
+        return kmv_fail_prefix(err, st, "%s:%zu: [algo %s]", c->path, s->line, s->name);
+    }
+    if (!kmv_copy_text(a->name, sizeof a->name, s->name) || s->count > ENTRIES_MAX)
+        return section_fail(c, s, "want at most 32 options", err);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
+        const kmv_ini_entry *e = &s->entries[i];
+
+        kmv_copy_text(a->option[i], sizeof a->option[i], e->key);
+        st = kmv_list_parse(e->value, &a->values[i], err);
+        a->values[i].line = e->line;
+        a->count = i + 1;
+        for (size_t j = 0; st == KMV_OK && j < a->values[i].count; j++)
+            st =
+                kmv_option_set(kmv_algo_options(algo), scratch, e->key, a->values[i].items[j], err);
+        if (st != KMV_OK)
+            return fail_key(c, e->line, e->key, st, err);
+    }
+    return st;
+}
+
+static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    kmv_config_figure *f = &c->figures[c->n_figures++];
+
+    f->line = s->line;
+    kmv_copy_text(f->name, sizeof f->name, s->name);
+    if (*s->name == '\0')
+        return section_fail(c, s, "want a name: [figure NAME]", err);
+    if (s->count > ENTRIES_MAX)
+        return section_fail(c, s, "want at most 32 keys", err);
+    for (; f->count < s->count; f->count++) {
+        const kmv_ini_entry *e = &s->entries[f->count];
+        kmv_config_entry *to = &f->entries[f->count];
+
+        to->line = e->line;
+        if (!kmv_copy_text(to->key, sizeof to->key, e->key) ||
+            !kmv_copy_text(to->value, sizeof to->value, e->value))
+            return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want less than %zu characters", c->path,
+                            e->line, e->key, sizeof to->value);
+    }
+    return KMV_OK;
+}
+
+/* Data sets come before what names them, wherever they stand in the file. */
+static const struct {
+    const char *kind;
+    size_t array, size; /* offset of the array in kmv_config and size of its items; 0: none */
+    kmv_status (*take)(kmv_config *c, const kmv_ini_section *s, kmv_error *err);
+} section_kinds[] = {
+    {"experiment", 0, 0, take_experiment},
+    {"dataset", offsetof(kmv_config, datasets), sizeof(kmv_config_dataset), take_dataset},
+    {"algo", offsetof(kmv_config, algos), sizeof(kmv_config_algo), take_algo},
+    {"sweep", offsetof(kmv_config, sweeps), sizeof(kmv_config_sweep), take_sweep},
+    {"measure", offsetof(kmv_config, measures), sizeof(kmv_config_measure), take_measure},
+    {"figure", offsetof(kmv_config, figures), sizeof(kmv_config_figure), take_figure},
+};
+enum { N_KINDS = sizeof section_kinds / sizeof *section_kinds };
+
+static kmv_status check_kinds(const kmv_config *c, const kmv_ini *ini, kmv_error *err)
+{
+    const char *names[N_KINDS], *near;
+
+    for (size_t k = 0; k < N_KINDS; k++)
+        names[k] = section_kinds[k].kind;
+    for (size_t i = 0; i < ini->count; i++) {
+        const kmv_ini_section *s = &ini->sections[i];
+        size_t k = 0;
+
+        while (k < N_KINDS && strcmp(s->kind, names[k]) != 0)
+            k++;
+        if (k < N_KINDS)
+            continue;
+        near = kmv_closest(s->kind, names, N_KINDS);
+        return kmv_fail(err, KMV_EINVAL,
+                        "%s:%zu: [%s]: want experiment, dataset, sweep, measure, algo or figure, "
+                        "got '%s'%s%s%s",
+                        c->path, s->line, s->kind, s->kind, near != NULL ? ", did you mean '" : "",
+                        near != NULL ? near : "", near != NULL ? "'?" : "");
+    }
+    return KMV_OK;
+}
+
+static kmv_status take_kind(kmv_config *c, const kmv_ini *ini, size_t kind, kmv_error *err)
+{
+    kmv_status st = KMV_OK;
+    size_t count = 0;
+    void *array;
+
+    for (size_t i = 0; i < ini->count; i++)
+        count += strcmp(ini->sections[i].kind, section_kinds[kind].kind) == 0;
+    if (section_kinds[kind].size > 0) {
+        array = kmv_alloc(count, section_kinds[kind].size, "configuration", err);
+        if (array == NULL)
+            return KMV_ENOMEM;
+        memcpy((char *)c + section_kinds[kind].array, &array, sizeof array);
+    }
+    for (size_t i = 0; st == KMV_OK && i < ini->count; i++) {
+        if (strcmp(ini->sections[i].kind, section_kinds[kind].kind) == 0)
+            st = section_kinds[kind].take(c, &ini->sections[i], err);
+    }
+    return st;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+static kmv_status read_text(const char *path, char **text, size_t *size, kmv_error *err)
+{
+    FILE *f = fopen(path, "rb");
+    kmv_status st = KMV_OK;
+    char *out = NULL;
+
+    if (f == NULL)
+        return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
+    if ((out = kmv_alloc(FILE_MAX + 1, 1, "configuration", err)) == NULL) {
+        st = KMV_ENOMEM;
+        goto out;
+    }
+    *size = fread(out, 1, FILE_MAX + 1, f);
+    if (ferror(f)) {
+        st = kmv_fail(err, KMV_EIO, "%s: cannot be read", path);
+        goto out;
+    }
+    if (*size > FILE_MAX) {
+        st = kmv_fail(err, KMV_EINVAL, "%s: want a configuration of at most 1 MB", path);
+        goto out;
+    }
+    *text = out;
+    out = NULL;
+out:
+    kmv_free(out);
+    fclose(f);
+    return st;
+}
+
+static void name_after_file(kmv_config *c)
+{
+    const char *slash = strrchr(c->path, '/');
+    char *dot;
+
+    kmv_copy_text(c->name, sizeof c->name, slash != NULL ? slash + 1 : c->path);
+    if ((dot = strrchr(c->name, '.')) != NULL && dot != c->name)
+        *dot = '\0';
+}
+
+kmv_status kmv_config_read(const char *path, kmv_config *config, kmv_error *err)
+{
+    kmv_config c = {.seed = 1,
+                    .reps = 5,
+                    .min_time_s = 0.1,
+                    .verify_rows = 256,
+                    .verify_pairs_max = 16777216, /* n = 4096 */
+                    .limit_time_s = 600};
+    kmv_ini ini = {0};
+    kmv_status st;
+
+    if (!kmv_copy_text(c.path, sizeof c.path, path))
+        return kmv_fail(err, KMV_EINVAL, "%.60s...: path too long", path);
+    if ((st = read_text(path, &c.text, &c.text_size, err)) != KMV_OK)
+        return st;
+    kmv_hash_bytes(c.text, c.text_size, c.hash);
+    name_after_file(&c);
+    if ((st = kmv_ini_parse(path, c.text, c.text_size, &ini, err)) != KMV_OK ||
+        (st = check_kinds(&c, &ini, err)) != KMV_OK)
+        goto out;
+    for (size_t k = 0; st == KMV_OK && k < N_KINDS; k++)
+        st = take_kind(&c, &ini, k, err);
+    if (st == KMV_OK && c.n_sweeps == 0 && c.n_measures == 0)
+        st = kmv_fail(err, KMV_EINVAL, "%s: want at least one [sweep] or [measure]", path);
+    if (st == KMV_OK) {
+        *config = c;
+        c = (kmv_config){0};
+    }
+out:
+    kmv_ini_clear(&ini);
+    kmv_config_clear(&c);
+    return st;
+}
+
+static void clear_lists(const list_key *keys, void *row)
+{
+    for (; keys->name != NULL; keys++)
+        kmv_list_clear((kmv_list *)(void *)((char *)row + keys->offset));
+}
+
+void kmv_config_clear(kmv_config *c)
+{
+    for (size_t i = 0; i < c->n_sweeps; i++)
+        clear_lists(sweep_lists, &c->sweeps[i]);
+    for (size_t i = 0; i < c->n_measures; i++)
+        clear_lists(measure_lists, &c->measures[i]);
+    for (size_t i = 0; i < c->n_algos; i++) {
+        for (size_t j = 0; j < c->algos[i].count; j++)
+            kmv_list_clear(&c->algos[i].values[j]);
+    }
+    kmv_free(c->datasets);
+    kmv_free(c->sweeps);
+    kmv_free(c->measures);
+    kmv_free(c->algos);
+    kmv_free(c->figures);
+    kmv_free(c->text);
+    *c = (kmv_config){0};
+}

@@ -1,0 +1,33 @@
+/* bench/judge.h - float64 results to judge others by, cached on disk by the content they belong to.
+ */
+#ifndef KMV_BENCH_JUDGE_H
+#define KMV_BENCH_JUDGE_H
+
+#include "bench/verify.h"
+
+typedef struct {
+    const char *cache; /* folder, which is there */
+    uint64_t seed;     /* of the rows drawn */
+    size_t rows;       /* rows judged when the matrix has more entries than pairs_max */
+    double pairs_max;
+    int threads;
+} kmv_judge_settings;
+
+/**
+ * Make sure that the cache holds the float64 product for each of the inputs x[0 .. count-1], each
+ * n_k x r. What is missing or damaged is computed, all inputs in one pass over the matrix.
+ * identity: text that names the points by content (hash, n, center). The rows drawn depend on it
+ * and on the seed alone, so all algorithms are judged on the same ones.
+ * KMV_EIO when the cache cannot be written, KMV_ENOMEM.
+ */
+kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_problem *problem,
+                             const char *identity, const double *const *x, size_t count, size_t r,
+                             kmv_error *err);
+
+/** The judge of one input, out of the cache or computed into it. Cleared by kmv_judge_clear. */
+kmv_status kmv_judge_get(const kmv_judge_settings *settings, const kmv_problem *problem,
+                         const char *identity, const double *x, size_t r, kmv_judge *judge,
+                         kmv_error *err);
+void kmv_judge_clear(kmv_judge *judge);
+
+#endif

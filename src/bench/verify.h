@@ -1,0 +1,38 @@
+/* bench/verify.h - how wrong a result is: its rows against float64 ones. */
+#ifndef KMV_BENCH_VERIFY_H
+#define KMV_BENCH_VERIFY_H
+
+#include "bench/record.h"
+#include "kmv.h"
+
+/** The rows that judge a result: all (rows NULL, count = n_q) or a sample drawn without
+ *  replacement. */
+typedef struct {
+    const size_t *rows; /* ascending */
+    size_t count, n_q, r;
+    const double *y; /* count x r, float64 */
+} kmv_judge;
+
+/**
+ * Fill err_l2, err_lo, err_hi, err_kind, err_rel, row_err_*, null_err, y_sum of the record.
+ * y: n_q x r, the result; x_norm: |X|_F (softmax: |V|_F).
+ * On a sample of M rows err_l2 is the square root of n_q/M times the squared errors seen, over
+ * |x|; its 95 % interval is the percentile bootstrap of the mean squared row error (1000 resamples,
+ * seeded), shrunk about the estimate by sqrt(1 - M/n_q), the finite population correction. It says
+ * nothing of rows unlike all those seen.
+ * Norm 0 of x: the error is 0 when y = Kx and infinite otherwise. The relative error of a row with
+ * Kx = 0 is 0 when y = 0 there and infinite otherwise.
+ */
+kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, uint64_t seed,
+                      kmv_record *record, kmv_error *err);
+
+/** The error mean_err and err_rel_mean of answering with the mean of V (causal: of the keys seen);
+ *  v: n_k x r. For softmax only. */
+kmv_status kmv_verify_mean(const kmv_judge *judge, const kmv_problem *problem, const double *y,
+                           const double *v, double x_norm, kmv_record *record, kmv_error *err);
+
+/** Set `trivial`, and status and reason: fail_eps when !(err_l2 <= eps), error when the
+ *  certificate is broken (bound < err_lo), else ok. */
+void kmv_verdict(kmv_record *record);
+
+#endif

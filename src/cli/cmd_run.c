@@ -1,0 +1,131 @@
+/* cli/cmd_run.c - `kmv run`: an experiment from its configuration to its folder of results. */
+#include <math.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "bench/config_check.h"
+#include "bench/run.h"
+#include "cli/commands.h"
+
+static void show_progress(void *context, const kmv_progress *p)
+{
+    kmv_cli *cli = context;
+    char eta[32] = "";
+
+    if (isfinite(p->eta_s))
+        snprintf(eta, sizeof eta, ", %.0f s left", p->eta_s);
+    if (cli->color) /* a terminal: one line that renews itself */
+        fprintf(cli->err, "\r\033[K%zu/%zu%s  %.90s", p->done, p->total, eta, p->what);
+    else
+        fprintf(cli->err, "%zu/%zu%s  %s\n", p->done, p->total, eta, p->what);
+    fflush(cli->err);
+}
+
+static void print_cases(const kmv_cases *cases, const kmv_config *config, FILE *out)
+{
+    for (size_t i = 0; i < cases->n_cases; i++)
+        fprintf(out, "%s  %s%s%s\n", cases->cases[i].id, cases->cases[i].key,
+                *cases->cases[i].problem.skip ? "  skipped: " : "", cases->cases[i].problem.skip);
+    for (size_t i = 0; i < cases->n_measures; i++)
+        fprintf(out, "%s  measure %s%s%s\n", cases->measures[i].id, cases->measures[i].key,
+                *cases->measures[i].problem.skip ? "  skipped: " : "",
+                cases->measures[i].problem.skip);
+    fprintf(out, "%zu cases, %zu repetitions each; %zu measures\n", cases->n_cases, config->reps,
+            cases->n_measures);
+}
+
+static kmv_status read_limit(const kmv_args *args, const char *name,
+                             int (*parse)(const char *, double *), const char *what, double *value,
+                             kmv_error *err)
+{
+    const char *text = kmv_args_value(args, name, NULL);
+    double v;
+
+    if (text == NULL)
+        return KMV_OK;
+    if (!parse(text, &v) || !(v > 0))
+        return kmv_fail(err, KMV_EINVAL, "%s: want %s > 0, got '%s'", name, what, text);
+    *value = v;
+    return KMV_OK;
+}
+
+static void print_summary(const kmv_run_summary *s, const char *dir, FILE *out)
+{
+    fprintf(out, "%s: %zu ok, %zu fail_eps, %zu skipped, %zu timeout, %zu oom, %zu error%s\n", dir,
+            s->ok, s->fail_eps, s->skipped, s->timeout, s->oom, s->error,
+            s->interrupted ? " - interrupted; the same command goes on from here" : "");
+}
+
+static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
+                            const kmv_cases *cases, int *exit_code, kmv_error *err)
+{
+    kmv_run_options options = {.dir = kmv_args_value(args, "-o", NULL),
+                               .threads = cli->threads,
+                               .isa = cli->isa,
+                               .limit_time_s = config->limit_time_s,
+                               .limit_memory_b = config->limit_memory_b,
+                               .progress = cli->quiet ? NULL : show_progress,
+                               .progress_context = cli};
+    kmv_run_summary summary;
+    kmv_status st;
+
+    if (options.dir == NULL)
+        return kmv_fail(err, KMV_EINVAL, "run: want -o DIR (or --dry-run)");
+    if ((cli->isa != NULL && (st = kmv_check_isa(cli->isa, err)) != KMV_OK) ||
+        (st = read_limit(args, "--limit-time", kmv_parse_seconds, "seconds", &options.limit_time_s,
+                         err)) != KMV_OK ||
+        (st = read_limit(args, "--limit-memory", kmv_parse_bytes, "bytes", &options.limit_memory_b,
+                         err)) != KMV_OK)
+        return st;
+    st = kmv_run(config, cases, &options, &summary, err);
+    if (!cli->quiet && cli->color)
+        fputs("\r\033[K", cli->err);
+    if (st != KMV_OK)
+        return st;
+    print_summary(&summary, options.dir, cli->out);
+    *exit_code =
+        summary.error > 0 || summary.interrupted ||
+        (cli->strict && summary.fail_eps + summary.skipped + summary.timeout + summary.oom > 0);
+    return KMV_OK;
+}
+
+static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_error *err)
+{
+    const char *filter = kmv_args_value(args, "--filter", NULL);
+    kmv_config config = {0};
+    kmv_cases cases = {0};
+    kmv_status st = kmv_config_read(args->positional[0], &config, err);
+
+    if (st == KMV_OK && cli->seed_given)
+        config.seed = cli->seed;
+    if (st == KMV_OK)
+        st = kmv_cases_make(&config, &cases, err);
+    if (st == KMV_OK && filter != NULL)
+        st = kmv_cases_filter(&cases, filter, err);
+    if (st == KMV_OK && kmv_args_has(args, "--dry-run"))
+        print_cases(&cases, &config, cli->out);
+    else if (st == KMV_OK)
+        st = run_cases(cli, args, &config, &cases, exit_code, err);
+    kmv_cases_clear(&cases);
+    kmv_config_clear(&config);
+    return st;
+}
+
+static const kmv_cli_option options[] = {
+    {"-o", "DIR", "folder of results; one of the same config is resumed"},
+    {"--dry-run", NULL, "print the cases, run nothing"},
+    {"--filter", "TEXT", "only cases with key=value[,key=value], or with this text in them"},
+    {"--limit-time", "T", "per case, such as 30s or 10m (default: the config's, 10m)"},
+    {"--limit-memory", "M", "per case, such as 500M or 2G (default: the config's, none)"},
+    {0},
+};
+
+const kmv_command kmv_command_run = {
+    .name = "run",
+    .usage = "run CONFIG -o DIR [--dry-run] [--filter TEXT]",
+    .summary = "a sweep: every case in a child of its own, resumable",
+    .options = options,
+    .positional_min = 1,
+    .positional_max = 1,
+    .run = run,
+};
