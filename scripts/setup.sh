@@ -78,10 +78,16 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=sudo
 fi
 echo "setup.sh: installing with apt-get: $missing" >&2
-install() {
-    # shellcheck disable=SC2086 # the names are words
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        -o Dpkg::Use-Pty=0 -qq $missing >&2
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+quietly() { # quietly COMMAND...: as root; what it says is shown only when it fails
+    # shellcheck disable=SC2086 # empty, or one word
+    $as_root env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null || {
+        cat "$log" >&2
+        return 1
+    }
 }
-$as_root apt-get update -qq >&2 || echo "setup.sh: apt-get update failed, going on with old lists" >&2
-install || stop "apt-get could not install all of it"
+quietly apt-get update -q || echo "setup.sh: apt-get update failed, going on with the old lists" >&2
+# shellcheck disable=SC2086 # the names are words
+quietly apt-get install -y -q --no-install-recommends $missing ||
+    stop "apt-get could not install all of it"

@@ -141,7 +141,7 @@ static void columns_match_by_name(void **state)
 static void torn_last_line_is_dropped(void **state)
 {
     const char whole[] = "name\ttime_s\tcount\tgood\nfirst\t1\t2\tyes\nsecond\t3\t4\tno\n";
-    const size_t first_end = sizeof header - 1 + strlen("first\t1\t2\tyes\n");
+    const size_t first_end = strlen(header) + strlen("first\t1\t2\tyes\n");
 
     (void)state;
     /* Cut after every byte, as a kill could. */
