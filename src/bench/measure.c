@@ -93,7 +93,7 @@ static void interval(double *values, double estimate, double shrink, double *lo,
 static kmv_status bootstrap(const kmv_head_tail *h, size_t count, size_t n, uint64_t key,
                             kmv_measure_row *row, kmv_error *err)
 {
-    const double threshold = exp2(-h->u_nth), shrink = sqrt(1 - (double)count / (double)n);
+    const double threshold = h->nth, shrink = sqrt(1 - (double)count / (double)n);
     double *sums = kmv_alloc(RESAMPLES, sizeof *sums, "resamples", err);
     double *ratios = kmv_alloc(RESAMPLES, sizeof *ratios, "resamples", err);
     gsl_rng *rng = kmv_rng_create(key, err);
@@ -139,7 +139,7 @@ static void fill_sums(const kmv_head_tail *h, size_t count, kmv_measure_row *row
     row->tail_over_head = ratio(h->tail, h->head);
     row->tail_over_head_lo = row->tail_over_head_hi = row->tail_over_head;
     row->nth_ratio = isinf(h->u_next) ? NAN : exp2(h->u_next - h->u_nth);
-    row->max = exp2(-h->u_min);
+    row->max = h->max;
     row->fro2_over_n = h->fro2 / (double)count;
 }
 

@@ -152,8 +152,10 @@ static void split_bin(const passes *p, uint64_t before)
         v = value_of_bits(bits);
         out->head += (double)to_head * v;
         out->tail += (double)(count - to_head) * v;
-        if (before < rank && before + count >= rank)
+        if (before < rank && before + count >= rank) {
             out->u_nth = u_of_bits(bits);
+            out->nth = v;
+        }
         if (before < rank + 1 && before + count >= rank + 1)
             out->u_next = u_of_bits(bits);
         before += count;
@@ -222,6 +224,7 @@ static void collect(passes *p, const kmv_entries *e, uint64_t before)
         next = p->row_next[i] < next ? p->row_next[i] : next;
     }
     out->u_min = u_of_bits(least);
+    out->max = value_of_bits(least);
     for (size_t t = 0; t < (size_t)e->threads; t++) {
         for (size_t j = 0; j < p->n_k; j++)
             out->column_sum[j] += p->columns[t * p->n_k + j];
@@ -254,7 +257,7 @@ kmv_status kmv_head_tail_find(kmv_entries *e, size_t rank, int with_excess, kmv_
     kmv_entries_stream(e, sum_entries, &p);
     collect(&p, e, before);
     if (with_excess) {
-        p.threshold = isnan(found.u_nth) ? 0 : exp2(-found.u_nth);
+        p.threshold = found.nth;
         kmv_entries_stream(e, sum_excess, &p);
     }
     *out = found;

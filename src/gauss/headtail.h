@@ -9,13 +9,14 @@
 typedef struct {
     size_t rank;
     double sum, head, tail; /* head: of the `rank` largest entries (all where there are fewer) */
-    double u_nth, u_next;   /* the rank-th largest entry is 2^-u_nth, the next 2^-u_next; NaN where
-                               there are not so many entries */
-    double u_min;           /* the largest entry is 2^-u_min */
-    double fro2;            /* sum of squares */
-    double *row_sum;        /* per packed row */
-    double *row_excess;     /* per packed row sum of max(entry - 2^-u_nth, 0); NULL unless asked */
-    double *column_sum;     /* per key */
+    double max, nth;        /* the largest entry and the rank-th largest; with fewer entries nth is
+                               the smallest */
+    double u_min, u_nth, u_next; /* max = 2^-u_min, nth = 2^-u_nth; 2^-u_next the one after nth, NaN
+                                    where there is none: exact where the values underflow */
+    double fro2;                 /* sum of squares */
+    double *row_sum;             /* per packed row */
+    double *row_excess;          /* per packed row sum of max(entry - nth, 0); NULL unless asked */
+    double *column_sum;          /* per key */
 } kmv_head_tail;
 
 /**

@@ -1,0 +1,555 @@
+/* Measurements against all entries computed in double and sorted. */
+#include "check.h"
+
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/measure.h"
+#include "bench/sigma.h"
+#include "data/synth.h"
+#include "gauss/bandwidth.h"
+#include "gauss/tile.h"
+
+static kmv_error err;
+
+/* ---- the reference: every entry in double ---------------------------------------------------- */
+
+typedef struct {
+    double *entries; /* unmasked ones, descending */
+    size_t count, n_q;
+    double sum, head, tail, fro2, column_max, tol;
+} direct;
+
+static double coordinate(const kmv_points *p, size_t i, size_t l)
+{
+    return (double)p->x[i * p->ld + l] + (p->origin != NULL ? p->origin[l] : 0);
+}
+
+static int descending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x < y) - (x > y);
+}
+
+/* Exponents are sums of d + 2 float terms, none larger than |q|^2 + |k|^2 over sigma^2: that many
+ * roundings bound the relative error of an entry. Means are subtracted first, so that this is
+ * generous. */
+static double entry_tolerance(const kmv_view *v, double sigma)
+{
+    double most = 1;
+
+    for (size_t i = 0; i < v->q.n; i++) {
+        for (size_t j = 0; j < v->k.n; j++) {
+            double norms = 0;
+
+            for (size_t l = 0; l < v->q.d; l++)
+                norms += pow(coordinate(&v->q, i, l), 2) + pow(coordinate(&v->k, j, l), 2);
+            most = fmax(most, norms / (sigma * sigma));
+        }
+    }
+    return (double)(v->q.d + 8) * (double)FLT_EPSILON * most;
+}
+
+static double exponent(const kmv_view *v, const kmv_measure_spec *s, size_t i, size_t j)
+{
+    double dot = 0, distance2 = 0;
+
+    for (size_t l = 0; l < v->q.d; l++) {
+        const double q = coordinate(&v->q, i, l), k = coordinate(&v->k, j, l);
+
+        dot += q * k;
+        distance2 += (q - k) * (q - k);
+    }
+    return (s->matrix == KMV_MEASURE_GAUSS ? -0.5 * distance2 : dot) / (s->sigma * s->sigma);
+}
+
+static direct compute(const kmv_dataset *data, size_t n, const kmv_measure_spec *s)
+{
+    direct out = {0};
+    double *columns;
+    kmv_view v;
+
+    CHECK_OK(kmv_view_init(&v, data, n, s->drop_first, s->center, &err));
+    out.n_q = v.q.n;
+    out.entries = calloc(v.q.n * v.k.n, sizeof(double));
+    columns = calloc(v.k.n, sizeof(double));
+    for (size_t i = 0; i < v.q.n; i++) {
+        const size_t seen = s->causal ? i + v.k.n - v.q.n + 1 : v.k.n;
+        double *row = out.entries + out.count, most = -INFINITY, below = 0;
+
+        for (size_t j = 0; j < seen; j++) {
+            row[j] = exponent(&v, s, i, j);
+            most = fmax(most, row[j]);
+        }
+        for (size_t j = 0; j < seen; j++)
+            below += exp(row[j] - most);
+        for (size_t j = 0; j < seen; j++) {
+            if (s->matrix == KMV_MEASURE_GAUSS)
+                row[j] = exp(row[j]);
+            else
+                row[j] = exp(row[j] - most) / (s->matrix == KMV_MEASURE_SOFTMAX ? below : 1);
+            out.sum += row[j];
+            out.fro2 += row[j] * row[j];
+            columns[j] += row[j];
+        }
+        out.count += seen;
+    }
+    for (size_t j = 0; j < v.k.n; j++)
+        out.column_max = fmax(out.column_max, columns[j]);
+    free(columns);
+    qsort(out.entries, out.count, sizeof(double), descending);
+    for (size_t t = 0; t < out.count; t++)
+        *(t < out.n_q ? &out.head : &out.tail) += out.entries[t];
+    out.tol = entry_tolerance(&v, s->sigma);
+    kmv_view_clear(&v);
+    return out;
+}
+
+static void check_row(const kmv_dataset *data, size_t n, const kmv_measure_spec *s)
+{
+    direct want = compute(data, n, s);
+    const double tol = want.tol, n_q = (double)want.n_q;
+    kmv_measure_row row;
+
+    CHECK_OK(kmv_measure(data, n, s, &row, &err));
+    CHECK_CLOSE(row.n_q, n_q, 0);
+    CHECK_CLOSE(row.sum_over_n, want.sum / n_q, tol * want.sum / n_q);
+    CHECK_CLOSE(row.fro2_over_n, want.fro2 / n_q, 2 * tol * want.fro2 / n_q);
+    CHECK_CLOSE(row.max, want.entries[0], tol * want.entries[0]);
+    CHECK_CLOSE(row.col_sum_max, want.column_max, tol * want.column_max);
+    CHECK_CLOSE(row.tail_over_head, want.tail / want.head, 2 * tol * want.tail / want.head);
+    CHECK_CLOSE(row.tail_over_head_lo, row.tail_over_head, 0);
+    if (want.count > want.n_q) {
+        const double ratio = want.entries[want.n_q - 1] / want.entries[want.n_q];
+
+        CHECK_CLOSE(row.nth_ratio, ratio, 2 * tol * ratio);
+    } else {
+        assert_true(isnan(row.nth_ratio));
+    }
+    assert_string_equal(row.rows, "all");
+    assert_true(row.t_s >= 0);
+    free(want.entries);
+}
+
+static void generate(const char *name, const char *options, uint64_t seed, kmv_dataset *d)
+{
+    CHECK_OK(kmv_generate(name, options, seed, d, &err));
+}
+
+static const kmv_measure_spec plain = {
+    .matrix = KMV_MEASURE_GAUSS, .sigma = 1.5, .threads = 2, .seed = 1};
+
+/* ---- exact measurements ---------------------------------------------------------------------- */
+
+static void agrees_with_all_entries_sorted(void **state)
+{
+    static const struct {
+        const char *generator, *options;
+        size_t n, drop_first;
+    } cases[] = {
+        {"iid", "n=61,d=5", 0, 0},          {"iid", "n=61,d=5", 40, 3},
+        {"clusters", "n=130,d=9", 0, 0},    {"planted", "n=64,d=16", 0, 1},
+        {"sink", "n=50,n_k=97,d=3", 0, 0},  {"dense", "n=33,n_k=34,d=2", 0, 0},
+        {"sphere", "n=1,n_k=40,d=4", 0, 0},
+    };
+    kmv_dataset d = {0};
+
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        generate(cases[c].generator, cases[c].options, 4, &d);
+        for (int variant = 0; variant < 3 * 2 * 3; variant++) {
+            kmv_measure_spec s = plain;
+
+            s.matrix = (kmv_measure_matrix)(variant % 3);
+            s.causal = variant / 3 % 2;
+            s.center = (kmv_center)(variant / 6);
+            s.drop_first = cases[c].drop_first;
+            check_row(&d, cases[c].n, &s);
+        }
+        kmv_dataset_clear(&d);
+    }
+}
+
+static void agrees_on_every_instruction_set(void **state)
+{
+    const kmv_tile *tile;
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("iid", "n=70,n_k=77,d=17", 4, &d);
+    for (size_t i = 0; (tile = kmv_tile_at(i)) != NULL; i++) {
+        kmv_measure_spec s = plain;
+
+        if (!tile->can_run())
+            continue;
+        s.isa = tile->name;
+        check_row(&d, 0, &s);
+        s.causal = 1;
+        s.matrix = KMV_MEASURE_SOFTMAX;
+        check_row(&d, 0, &s);
+    }
+    kmv_dataset_clear(&d);
+}
+
+static void measure(const kmv_dataset *d, size_t n, const kmv_measure_spec *s, kmv_measure_row *row)
+{
+    CHECK_OK(kmv_measure(d, n, s, row, &err));
+}
+
+/* All points coincide, all entries are 1: the threshold is a tie of all of them. */
+static void ties(void **state)
+{
+    kmv_measure_spec s = plain;
+    kmv_measure_row row;
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("clusters", "n=20,d=3,count=1,spread=0", 1, &d);
+    s.with_op_norm = 1;
+    measure(&d, 0, &s, &row);
+    CHECK_CLOSE(row.sum_over_n, 20, 0);
+    CHECK_CLOSE(row.tail_over_head, 19, 0);
+    CHECK_CLOSE(row.nth_ratio, 1, 0);
+    CHECK_CLOSE(row.max, 1, 0);
+    CHECK_CLOSE(row.fro2_over_n, 20, 0);
+    CHECK_CLOSE(row.row_sum_p50, 20, 0);
+    CHECK_CLOSE(row.row_sum_p99, 20, 0);
+    CHECK_CLOSE(row.col_sum_max, 20, 0);
+    CHECK_CLOSE(row.op_norm, 20, 20 * 1e-14); /* 20 roundings of doubles */
+    s.causal = 1;
+    measure(&d, 0, &s, &row);
+    CHECK_CLOSE(row.sum_over_n, 10.5, 0);
+    CHECK_CLOSE(row.tail_over_head, 9.5, 0);
+    s.matrix = KMV_MEASURE_SOFTMAX; /* row i holds i + 1 times 1/(i + 1) */
+    measure(&d, 0, &s, &row);
+    CHECK_CLOSE(row.sum_over_n, 1, 1e-6); /* the logarithm of a row sum, rounded to float */
+    CHECK_CLOSE(row.max, 1, 0);
+    kmv_dataset_clear(&d);
+}
+
+static void smallest_problem(void **state)
+{
+    kmv_measure_spec s = plain;
+    kmv_measure_row row;
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("iid", "n=1,d=1", 1, &d);
+    s.with_op_norm = 1;
+    for (int matrix = 0; matrix < 3; matrix++) {
+        s.matrix = (kmv_measure_matrix)matrix;
+        s.causal = matrix == 1;
+        measure(&d, 0, &s, &row);
+        CHECK_CLOSE(row.tail_over_head, 0, 0);
+        assert_true(isnan(row.nth_ratio));
+        CHECK_CLOSE(row.op_norm, row.max, row.max * 1e-14);
+        CHECK_CLOSE(row.sum_over_n, row.max, 0);
+    }
+    kmv_dataset_clear(&d);
+}
+
+/* At a small bandwidth entries lie near 2^-700, far below what floats hold; ratios stay right. */
+static void tiny_entries(void **state)
+{
+    const float q[] = {0, 0, 0}, k[] = {10, 10, 11};
+    const double sigma = 10 / sqrt(2 * 700 * M_LN2); /* exp(-100 / (2 sigma^2)) = 2^-700 */
+    kmv_measure_spec s = plain;
+    kmv_measure_row row;
+    kmv_dataset d = {.sigma = NAN, .scale = NAN, .causal = -1};
+
+    (void)state;
+    CHECK_OK(kmv_points_from_f32(&d.q, q, 3, 1, 1, &err));
+    CHECK_OK(kmv_points_from_f32(&d.k, k, 3, 1, 1, &err));
+    s.sigma = sigma;
+    measure(&d, 0, &s, &row);
+    /* Keys 0 and 1 make six equal entries of 2^-700, of which three are the head; key 2's are below
+     * by a factor of 2^-147. Floats of 700 are right to 6e-5, the expanded form's terms to 3e-4. */
+    CHECK_CLOSE(row.tail_over_head, 1, 1e-3);
+    CHECK_CLOSE(row.nth_ratio, 1, 1e-3);
+    CHECK_CLOSE(log2(row.max), -700, 1e-3);
+    kmv_dataset_clear(&d);
+}
+
+static void text_of(const kmv_measure_row *row, char *text, size_t size)
+{
+    char *at = text;
+
+    for (const kmv_column *c = kmv_measure_schema.columns; c->name != NULL; c++) {
+        char cell[256];
+
+        if (strcmp(c->name, "t_s") != 0)
+            at += snprintf(at, size - (size_t)(at - text), "%s=%s ", c->name,
+                           kmv_cell_text(c, row, cell, sizeof cell));
+    }
+}
+
+static void threads_do_not_matter(void **state)
+{
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("clusters", "n=130,n_k=140,d=6", 1, &d);
+    for (int matrix = 0; matrix < 3; matrix++) {
+        for (size_t rows = 0; rows <= 40; rows += 40) {
+            kmv_measure_spec s = plain;
+            kmv_measure_row one, three;
+            char a[4096], b[4096];
+
+            s.matrix = (kmv_measure_matrix)matrix;
+            s.rows = rows;
+            s.with_op_norm = 1;
+            s.threads = 1;
+            measure(&d, 0, &s, &one);
+            s.threads = 3;
+            measure(&d, 0, &s, &three);
+            text_of(&one, a, sizeof a);
+            text_of(&three, b, sizeof b);
+            assert_string_equal(a, b);
+        }
+    }
+    kmv_dataset_clear(&d);
+}
+
+/* ---- sampled rows ---------------------------------------------------------------------------- */
+
+/* The nominal 95 % interval of sum/n holds the truth in at least 32 of 40 samples: were the
+ * coverage 90 %, fewer would have probability 0.015, at 95 % 2e-5. The one of tail/head leaves out
+ * the threshold's own spread and the bias of a ratio; 28 of 40 are asked (70 %). */
+static void intervals_cover(void **state)
+{
+    kmv_measure_spec s = plain;
+    kmv_measure_row truth, row;
+    kmv_dataset d = {0};
+    int sum_inside = 0, ratio_inside = 0;
+
+    (void)state;
+    generate("iid", "n=600,d=8", 2, &d);
+    measure(&d, 0, &s, &truth);
+    s.rows = 150;
+    for (s.seed = 1; s.seed <= 40; s.seed++) {
+        measure(&d, 0, &s, &row);
+        assert_string_equal(row.rows, "150");
+        assert_true(isnan(row.op_norm) && isnan(row.col_sum_max));
+        assert_true(row.sum_over_n_lo < row.sum_over_n && row.sum_over_n < row.sum_over_n_hi);
+        sum_inside +=
+            truth.sum_over_n >= row.sum_over_n_lo && truth.sum_over_n <= row.sum_over_n_hi;
+        ratio_inside += truth.tail_over_head >= row.tail_over_head_lo &&
+                        truth.tail_over_head <= row.tail_over_head_hi;
+    }
+    assert_true(sum_inside >= 32);
+    assert_true(ratio_inside >= 28);
+    kmv_dataset_clear(&d);
+}
+
+static void all_rows_sampled_is_exact(void **state)
+{
+    kmv_measure_spec s = plain;
+    kmv_measure_row all, sampled;
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("iid", "n=50,d=4", 2, &d);
+    measure(&d, 0, &s, &all);
+    s.rows = 50;
+    measure(&d, 0, &s, &sampled);
+    assert_string_equal(sampled.rows, "all");
+    CHECK_CLOSE(sampled.tail_over_head, all.tail_over_head, 0);
+    kmv_dataset_clear(&d);
+}
+
+/* ---- growth exponents ------------------------------------------------------------------------ */
+
+static void set_rows(kmv_measure_row *rows, size_t count, const double *ratio)
+{
+    for (size_t i = 0; i < count; i++) {
+        kmv_row_clear(&kmv_measure_schema, &rows[i]);
+        rows[i].n_q = pow(2, 9 + (double)i);
+        rows[i].tail_over_head = ratio[i];
+        rows[i].sum_over_n = 5;
+    }
+}
+
+static void exponents_of_known_laws(void **state)
+{
+    double ratio[5], noise = 0.01, half;
+    kmv_measure_row rows[5];
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        ratio[i] = 3 * pow(pow(2, 9 + (double)i), 0.7);
+    set_rows(rows, 5, ratio);
+    kmv_measure_fit(rows, 5);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK_CLOSE(rows[i].alpha, 0.7, 1e-12);
+        CHECK_CLOSE(rows[i].alpha_lo, 0.7, 1e-12);
+        CHECK_CLOSE(rows[i].alpha_sum, 0, 1e-12);
+        assert_non_null(strstr(rows[i].alpha_kind, "5 dependent sizes"));
+    }
+    /* Logarithms at 0, 1, 2 (times ln 2) plus noise (1, -2, 1): the slope stays, the residual sum
+     * of squares is 6 noise^2 on 1 degree of freedom, the slope's variance 6 noise^2 / (2 ln2^2),
+     * and the 97.5 % quantile of t with 1 degree is 12.7062047361747. */
+    for (size_t i = 0; i < 3; i++)
+        ratio[i] = exp(M_LN2 * (double)i + noise * (i == 1 ? -2 : 1));
+    set_rows(rows, 3, ratio);
+    kmv_measure_fit(rows, 3);
+    half = 12.7062047361747 * noise * sqrt(3) / M_LN2;
+    CHECK_CLOSE(rows[0].alpha, 1, 1e-12);
+    CHECK_CLOSE(rows[0].alpha_lo, 1 - half, 1e-9);
+    CHECK_CLOSE(rows[0].alpha_hi, 1 + half, 1e-9);
+}
+
+static void exponents_that_are_not(void **state)
+{
+    const double ratio[] = {1, 0, 2};
+    kmv_measure_row rows[3];
+
+    (void)state;
+    set_rows(rows, 3, ratio);
+    kmv_measure_fit(rows, 3); /* log 0 */
+    assert_true(isnan(rows[0].alpha) && isnan(rows[0].alpha_lo));
+    CHECK_CLOSE(rows[0].alpha_sum, 0, 1e-12);
+    set_rows(rows, 1, ratio);
+    kmv_measure_fit(rows, 1);
+    assert_true(isnan(rows[0].alpha) && rows[0].alpha_kind[0] == '\0');
+    set_rows(rows, 2, (const double[]){1, 4});
+    kmv_measure_fit(rows, 2);
+    CHECK_CLOSE(rows[1].alpha, 2, 1e-12);
+    assert_true(isnan(rows[1].alpha_lo)); /* no degree of freedom left */
+    set_rows(rows, 2, (const double[]){1, 4});
+    rows[1].n_q = rows[0].n_q;
+    kmv_measure_fit(rows, 2);
+    assert_true(isnan(rows[1].alpha));
+}
+
+/* ---- bandwidths ------------------------------------------------------------------------------ */
+
+static void sigma_meets_the_sum(void **state)
+{
+    static const double target[] = {0.01, 1, 30, 99};
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("iid", "n=100,d=6", 3, &d);
+    for (size_t t = 0; t < 4; t++) {
+        kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS, .causal = t == 2};
+        kmv_measure_spec s = plain;
+        double sigma = 0;
+        direct got;
+
+        s.causal = p.causal;
+        CHECK_OK(kmv_sigma_for_sum(&p, target[t], 2, NULL, &sigma, &err));
+        s.sigma = sigma;
+        got = compute(&d, 0, &s);
+        /* 1e-4 as promised, and the products' own error */
+        CHECK_CLOSE(got.sum / 100, target[t], (1e-4 + got.tol) * target[t]);
+        free(got.entries);
+    }
+    kmv_dataset_clear(&d);
+}
+
+static void sigma_that_is_not(void **state)
+{
+    kmv_dataset d = {0}, same = {0};
+    kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS};
+    double sigma = 77;
+
+    (void)state;
+    generate("iid", "n=10,d=2", 3, &d);
+    generate("clusters", "n=10,d=2,count=1,spread=0", 3, &same);
+    CHECK_FAILS(kmv_sigma_for_sum(&p, 10, 1, NULL, &sigma, &err), KMV_EINVAL, "(0, 10)");
+    CHECK_FAILS(kmv_sigma_for_sum(&p, 0, 1, NULL, &sigma, &err), KMV_EINVAL, "want a sum/n");
+    CHECK_FAILS(kmv_sigma_for_sum(&p, NAN, 1, NULL, &sigma, &err), KMV_EINVAL, "want a sum/n");
+    p.q = &same.q;
+    p.k = &same.k;
+    CHECK_FAILS(kmv_sigma_for_sum(&p, 5, 1, NULL, &sigma, &err), KMV_EINVAL, "coinciding");
+    p.matrix = KMV_SOFTMAX;
+    CHECK_FAILS(kmv_sigma_for_sum(&p, 1, 1, NULL, &sigma, &err), KMV_EINVAL, "gauss");
+    CHECK_CLOSE(sigma, 77, 0);
+    kmv_dataset_clear(&d);
+    kmv_dataset_clear(&same);
+}
+
+static void sigma_in_words(void **state)
+{
+    kmv_dataset d = {0};
+    kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS};
+    double sigma = 0;
+
+    (void)state;
+    generate("iid", "n=30,d=16", 3, &d);
+    CHECK_OK(kmv_sigma_resolve("0.25", &d, &p, 1, NULL, &sigma, &err));
+    CHECK_CLOSE(sigma, 0.25, 0);
+    CHECK_OK(kmv_sigma_resolve("x3", &d, &p, 1, NULL, &sigma, &err));
+    CHECK_CLOSE(sigma, 6, 1e-15); /* 3 times 16^(1/4) */
+    CHECK_OK(kmv_sigma_resolve("sum:2", &d, &p, 1, NULL, &sigma, &err));
+    assert_true(sigma > 0 && sigma != 6);
+    p.matrix = KMV_SOFTMAX;
+    CHECK_FAILS(kmv_sigma_resolve("sum:2", &d, &p, 1, NULL, &sigma, &err), KMV_EINVAL, "gauss");
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const bad[] = {"", "0", "-1", "x", "x0", "sum:", "nan"};
+
+        CHECK_FAILS(kmv_sigma_check(bad[i], &err), KMV_EINVAL, "sigma: want");
+    }
+    kmv_dataset_clear(&d);
+}
+
+/* ---- requests that cannot be met ------------------------------------------------------------- */
+
+static void bad_requests(void **state)
+{
+    static const double bad_sigma[] = {0, -1, NAN, INFINITY};
+    kmv_measure_spec s = plain;
+    kmv_measure_row row = {.n_q = 77};
+    kmv_measure_matrix matrix;
+    kmv_dataset d = {0};
+
+    (void)state;
+    generate("iid", "n=10,d=2", 3, &d);
+    for (size_t i = 0; i < 4; i++) {
+        s.sigma = bad_sigma[i];
+        CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "sigma: want");
+    }
+    s = plain;
+    CHECK_FAILS(kmv_measure(&d, 11, &s, &row, &err), KMV_EINVAL, "11");
+    s.rows = 11;
+    CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "rows: want");
+    s = plain;
+    s.isa = "none";
+    CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "none");
+    s = plain;
+    s.sigma = 1e-25; /* logits beyond float */
+    s.matrix = KMV_MEASURE_SOFTMAX;
+    CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "too small");
+    CHECK_FAILS(kmv_measure_matrix_parse("gaus", &matrix, &err), KMV_EINVAL, "rowmax");
+    CHECK_CLOSE(row.n_q, 77, 0);
+    kmv_dataset_clear(&d);
+    generate("iid", "n=10,n_k=5,d=2", 3, &d);
+    s = plain;
+    s.causal = 1;
+    CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "causal");
+    kmv_dataset_clear(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_all_entries_sorted),
+        cmocka_unit_test(agrees_on_every_instruction_set),
+        cmocka_unit_test(ties),
+        cmocka_unit_test(smallest_problem),
+        cmocka_unit_test(tiny_entries),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(intervals_cover),
+        cmocka_unit_test(all_rows_sampled_is_exact),
+        cmocka_unit_test(exponents_of_known_laws),
+        cmocka_unit_test(exponents_that_are_not),
+        cmocka_unit_test(sigma_meets_the_sum),
+        cmocka_unit_test(sigma_that_is_not),
+        cmocka_unit_test(sigma_in_words),
+        cmocka_unit_test(bad_requests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
