@@ -132,6 +132,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/rooms.
 	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -lcmocka -o $@
 
 asan: ## all tests with address and undefined-behaviour sanitizers, in build-asan
+	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	$(MAKE) BUILD=build-asan CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	    -fno-sanitize-recover=all" test
 

@@ -43,7 +43,7 @@ static void selection(void **state)
 /* All multiples of 1/64 where entries are, and random ones: the promised relative error. */
 static void exp2_error(const kmv_tile *t)
 {
-    float v[64];
+    _Alignas(64) float v[64];
 
     for (int start = -126 * 64; start < 127 * 64; start += 64) {
         for (int i = 0; i < 64; i++)
@@ -63,7 +63,8 @@ static void exp2_error(const kmv_tile *t)
 
 static void exp2_special(const kmv_tile *t)
 {
-    float v[] = {-INFINITY, NAN, -127.0f, -1e30f, -150.0f, 0.0f, 1.0f, 1e30f, INFINITY};
+    _Alignas(64) float v[] = {-INFINITY, NAN,  -127.0f, -1e30f,  -150.0f,
+                              0.0f,      1.0f, 1e30f,   INFINITY};
 
     t->exp2(v, sizeof v / sizeof *v);
     assert_true(v[0] == 0);
