@@ -47,15 +47,17 @@ ROOM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out src/main.c,$(SRC)))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(filter src/base/% src/gauss/% src/algo/%,$(SRC)))
 TEST_SRC := $(sort $(wildcard tests/test_*.c))
 TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
+# Programs that the tests of the command line start.
+CLI_TOOLS := $(BUILD)/tests/tools/make_h5
 HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
-C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch]))
+C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch] tests/*/*.c))
 
 # `make V=1` shows the commands whole.
 show = $(if $(V),,@printf '%-7s %s\n' $(1) '$(2)';)
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all lib install test test-units test-cli check-layers asan valgrind tidy format \
+.PHONY: all lib install test test-units test-cli check-layers asan valgrind fuzz tidy format \
         format-check smoke bench reproduce report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
@@ -116,13 +118,13 @@ install: all lib ## install under PREFIX (default /usr/local); DESTDIR is put in
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/kmv.pc
 	sed 's|@VERSION@|$(VERSION)|' docs/kmv.1 > $(DESTDIR)$(PREFIX)/share/man/man1/kmv.1
 
-test: $(TESTS) $(BUILD)/kmv ## all tests; the last line counts them
+test: $(TESTS) $(BUILD)/kmv $(CLI_TOOLS) ## all tests; the last line counts them
 	@KMV=$(BUILD)/kmv scripts/test_all.sh $(TESTS)
 
 test-units: $(TESTS) ## the tests of single modules
 	@scripts/run_tests.sh $(TESTS)
 
-test-cli: $(BUILD)/kmv ## the tests of the program
+test-cli: $(BUILD)/kmv $(CLI_TOOLS) ## the tests of the program
 	@KMV=$(BUILD)/kmv scripts/run_cli_tests.sh tests/cli
 
 check-layers: ## includes go one way, and other rules a script can check
@@ -130,6 +132,11 @@ check-layers: ## includes go one way, and other rules a script can check
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(HELPERS:%.c=$(BUILD)/%.o) $(BUILD)/rooms.a
 	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -lcmocka -o $@
+
+FUZZ_S    ?= 30
+FUZZ_SEED ?= 1
+fuzz: $(BUILD)/tests/fuzz/fuzz_h5 ## mutated HDF5 files through the reader, FUZZ_S seconds per file
+	$< $(FUZZ_S) $(FUZZ_SEED) datasets/encoder.h5
 
 asan: ## all tests with address and undefined-behaviour sanitizers, in build-asan
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \

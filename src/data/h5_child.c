@@ -15,7 +15,7 @@
 
 #include "base/status.h"
 
-enum { CPU_S = 20, BYTES_PER_CPU_S = 1 << 24 };
+enum { CPU_S = 5, BYTES_PER_CPU_S = 1 << 24 };
 static const size_t spare_memory_b = (size_t)512 << 20;
 
 /* In front of the job's own struct, in memory shared by both processes. */

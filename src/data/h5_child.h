@@ -24,7 +24,7 @@ typedef kmv_status kmv_child_job(const void *request, kmv_child *child, kmv_erro
  * Run job(request) in a child; label is the file that errors name. head: head_size bytes,
  * overwritten on success. array, bytes: what the job made by kmv_child_array (NULL, 0 when
  * nothing); given back with kmv_child_release. array may be NULL when the job makes none.
- * Returns the job's status; KMV_EFORMAT when the child crashed or reached a limit (512 MiB and 20 s
+ * Returns the job's status; KMV_EFORMAT when the child crashed or reached a limit (512 MiB and 5 s
  * of processor time beyond what kmv_child_allow added); KMV_ENOMEM or KMV_EIO when no child could
  * be had.
  */
