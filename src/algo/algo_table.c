@@ -6,13 +6,12 @@
 #include "base/status.h"
 #include "base/str.h"
 
-extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64;
+extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64, kmv_algo_uniform,
+    kmv_algo_importance;
 
 const kmv_algo *const kmv_algo_table[] = {
-    &kmv_algo_null,
-    &kmv_algo_exact,
-    &kmv_algo_exact_f64,
-    NULL,
+    &kmv_algo_null,    &kmv_algo_exact,      &kmv_algo_exact_f64,
+    &kmv_algo_uniform, &kmv_algo_importance, NULL,
 };
 
 /* A default that its own table refuses would only show when somebody uses the algorithm. */

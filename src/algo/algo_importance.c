@@ -1,0 +1,118 @@
+/* algo/algo_importance.c - columns kept with probability according to x and to pilot rows.
+ *
+ * p_j = min(1, lambda s_j) with the mixture
+ *     s_j = a |x_j|^2 / |x|^2 + b |x_j| / |x|_1 + u [x_j != 0] / #(x) + w |x_j| c_j / sum_l |x_l|
+ * c_l, w = 1 - a - b - u, c_j a pilot's estimate of the norm of column j. Each part alone has an
+ * error of its own: for m expected columns w gives V <= (sum_j |x_j| c_j)^2 / (w m), the best there
+ * is; a gives V <= |x|^2 sum_j c_j^2 / (a m) without knowing c_j; b bounds the largest weight |x_j|
+ * / p_j by |x|_1 / (b m). So a pilot that misled costs a constant factor only. */
+#include <math.h>
+#include <stddef.h>
+
+#include "algo/algo.h"
+#include "algo/column_sample.h"
+
+typedef struct {
+    size_t samples, pilot;
+    double share_x2, share_x, share_uniform;
+} opts;
+
+static const kmv_option options[] = {
+    {"samples", KMV_OPT_SIZE, offsetof(opts, samples), "0", 0, 1e9,
+     "columns to draw, expected; 0: set from eps and delta", NULL},
+    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "128", 0, 1e6,
+     "rows computed exactly to estimate column norms; 0: none", NULL},
+    {"share_x2", KMV_OPT_REAL, offsetof(opts, share_x2), "0.25", 0, 1,
+     "share of the sample drawn by |x_j|^2", NULL},
+    {"share_x", KMV_OPT_REAL, offsetof(opts, share_x), "0.15", 0, 1,
+     "share of the sample drawn by |x_j|", NULL},
+    {"share_uniform", KMV_OPT_REAL, offsetof(opts, share_uniform), "0.1", 0, 1,
+     "share drawn uniformly where x_j is not 0; the rest goes by |x_j| c_j", NULL},
+    {0},
+};
+
+static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
+{
+    const opts *o = opt;
+    const double shares = o->share_x2 + o->share_x + o->share_uniform;
+
+    (void)problem;
+    (void)r;
+    if (!(shares <= 1 + 1e-12))
+        return "share_x2 + share_x + share_uniform > 1";
+    if (o->pilot == 0 && o->samples == 0)
+        return "samples = 0 (from eps) needs pilot > 0";
+    if (o->pilot == 0 && !(shares > 0))
+        return "with pilot = 0 some share must be > 0";
+    return NULL;
+}
+
+static kmv_status prepare(const kmv_problem *problem, const void *opt,
+                          const kmv_prepare_context *context, void **out, kmv_error *err)
+{
+    const opts *o = opt;
+    kmv_column_sampler *s = NULL;
+    kmv_status st = kmv_column_sampler_create(problem, context, o->pilot, &s, err);
+
+    if (st != KMV_OK)
+        return st;
+    s->options = opt;
+    *out = s;
+    return KMV_OK;
+}
+
+static void set_scores(kmv_column_sampler *s, double x_norm2)
+{
+    const opts *o = s->options;
+    const size_t n = s->problem->k->n;
+    const double share_c = fmax(0, 1 - o->share_x2 - o->share_x - o->share_uniform);
+    double sum_x = 0, sum_xc = 0, places = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        sum_x += sqrt(s->x2[j]);
+        places += s->x2[j] > 0;
+        if (s->c2_fit != NULL)
+            sum_xc += sqrt(s->x2[j] * s->c2_fit[j]);
+    }
+    for (size_t j = 0; j < n; j++) {
+        s->score[j] = o->share_x2 * s->x2[j] / x_norm2 + o->share_x * sqrt(s->x2[j]) / sum_x +
+                      (s->x2[j] > 0 ? o->share_uniform / places : 0);
+        if (sum_xc > 0)
+            s->score[j] += share_c * sqrt(s->x2[j] * s->c2_fit[j]) / sum_xc;
+    }
+}
+
+static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
+{
+    kmv_column_sampler *s = state;
+    const opts *o = s->options;
+    const double x_norm2 = kmv_column_sampler_load(s, context);
+
+    (void)err;
+    set_scores(s, x_norm2);
+    kmv_column_sampler_apply(s, o->samples, x_norm2, context);
+    return KMV_OK;
+}
+
+static void destroy(void *state)
+{
+    kmv_column_sampler_destroy(state);
+}
+
+const kmv_algo kmv_algo_importance = {
+    .name = "importance",
+    .summary = "columns kept independently, by a mixture of |x_j|^2, |x_j| and |x_j| c_j",
+    .guarantee = "unbiased; E|y - Gx|^2 = sum_j x_j^2 (1/p_j - 1) c_j^2 <= |x|^2 |G|_F^2 / "
+                 "(share_x2 m) (proved); m from eps: Bernstein's inequality on c_j estimated by "
+                 "pilot rows",
+    .source = "baseline; Drineas, Kannan, Mahoney 2006 for the scores, Pinelis 1994 for the "
+              "inequality",
+    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_USES_EPS |
+             KMV_IS_RANDOM,
+    .options = options,
+    .options_size = sizeof(opts),
+    .reject = reject,
+    .prepare = prepare,
+    .apply = apply,
+    .destroy = destroy,
+};

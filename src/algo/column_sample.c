@@ -1,0 +1,292 @@
+/* algo/column_sample.c - see column_sample.h. */
+#include "algo/column_sample.h"
+
+#include <gsl/gsl_randist.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+void kmv_sample_probabilities(const double *score, size_t n, double m, double *p)
+{
+    double lambda, next = 0;
+
+    /* sum min(1, lambda score_j) is concave and piecewise linear in lambda: Newton's method from
+     * below rises to where it is m, and stands still once no further column reaches 1. */
+    do {
+        double sum = 0, left = m;
+
+        lambda = next;
+        for (size_t j = 0; j < n; j++) {
+            if (lambda * score[j] >= 1)
+                left -= 1;
+            else
+                sum += score[j];
+        }
+        next = sum > 0 ? left / sum : INFINITY;
+    } while (next > lambda && isfinite(next));
+    lambda = fmax(lambda, next);
+    for (size_t j = 0; j < n; j++)
+        p[j] = score[j] > 0 ? fmin(1, lambda * score[j]) : 0;
+}
+
+double kmv_sample_variance(const double *x2, const double *c2, const double *p, size_t n)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        if (p[j] < 1 && x2[j] * c2[j] > 0)
+            sum += x2[j] * c2[j] * (1 / p[j] - 1);
+    }
+    return sum;
+}
+
+double kmv_sample_deviation(const double *x2, const double *c2, const double *p, size_t n,
+                            double delta)
+{
+    const double log_term = log(2 / delta), variance = kmv_sample_variance(x2, c2, p, n);
+    double jump2 = 0, half;
+
+    for (size_t j = 0; j < n; j++) {
+        if (p[j] < 1 && x2[j] * c2[j] > 0) {
+            const double factor = fmax(1, 1 / p[j] - 1);
+
+            jump2 = fmax(jump2, x2[j] * c2[j] * factor * factor);
+        }
+    }
+    half = log_term * sqrt(jump2) / 3;
+    return half + sqrt(half * half + 2 * log_term * variance);
+}
+
+double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
+                       double delta, double *p)
+{
+    double lo = 1, hi = (double)n;
+
+    while (hi > 1.02 * lo) {
+        const double middle = sqrt(lo * hi);
+
+        kmv_sample_probabilities(score, n, middle, p);
+        if (kmv_sample_deviation(x2, c2, p, n, delta) <= t)
+            hi = middle;
+        else
+            lo = middle;
+    }
+    kmv_sample_probabilities(score, n, hi, p);
+    return hi;
+}
+
+size_t kmv_sample_draw(const double *p, size_t n, gsl_rng *rng, size_t *index, double *weight)
+{
+    size_t count = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        /* gsl_rng_uniform lies in [0, 1): p = 1 is always kept, p = 0 never. */
+        if (p[j] >= 1 || (p[j] > 0 && gsl_rng_uniform(rng) < p[j])) {
+            index[count] = j;
+            weight[count++] = 1 / p[j];
+        }
+    }
+    return count;
+}
+
+/* Adds factor G_ij^2 for every packed row to c2[j]. Keys are divided among threads and rows run in
+ * order for each, so that the sums have the same bits for any number of threads. */
+static void add_column_norms(const kmv_packed *rows, const kmv_packed *keys,
+                             const kmv_problem *problem, double factor, int threads, double *c2)
+{
+    /* Where the expanded square would cancel, a pilot can afford differences throughout. */
+    const int by_difference = !(rows->norm2_max + keys->norm2_max <= 1000);
+    const kmv_tile *tile = rows->tile;
+    const size_t d = rows->d, lanes = tile->lanes, panels = (keys->n + lanes - 1) / lanes;
+    const double scale = 1.44269504088896340736 / problem->sigma / problem->sigma;
+
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t panel = 0; panel < panels; panel++) {
+        const float *k = keys->x + panel * lanes * d, *b = keys->offset + panel * lanes;
+        _Alignas(KMV_ALIGN) float e[KMV_ROWS_MAX * KMV_LANES_MAX];
+        const size_t first = panel * lanes;
+
+        for (size_t i = 0; i < rows->n; i++) {
+            const size_t in_block = i % tile->rows, block = i - in_block;
+            size_t seen = keys->n;
+
+            if (in_block == 0) {
+                if (by_difference)
+                    tile->exponents_by_difference(rows->x + block * d, k, scale, d, e, lanes);
+                else
+                    tile->exponents(rows->x + block * d, rows->offset + block, k, b, d, e, lanes);
+                for (size_t s = 0; s < tile->rows * lanes; s++)
+                    e[s] *= 2; /* the square */
+                tile->exp2(e, tile->rows * lanes);
+            }
+            if (problem->causal)
+                seen = rows->index[i] + problem->k->n - problem->q->n + 1;
+            for (size_t j = first; j < first + lanes && j < seen && j < keys->n; j++)
+                c2[j] += factor * (double)e[in_block * lanes + (j - first)];
+        }
+    }
+}
+
+/* Half of the drawn rows to fit probabilities on, the other half to predict the error from. */
+static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *context, size_t pilot,
+                            kmv_error *err)
+{
+    const size_t n_q = s->problem->q->n, n_k = s->problem->k->n, d = s->problem->k->d;
+    const int whole = pilot >= n_q || n_q < 2;
+    const size_t half = whole ? n_q : (pilot + 1) / 2, drawn = whole ? n_q : 2 * half;
+    kmv_packed rows = {0};
+    size_t *all = NULL, *chosen = NULL, *part = NULL;
+    kmv_status st = KMV_ENOMEM;
+
+    if ((s->c2_fit = kmv_alloc(n_k, sizeof *s->c2_fit, "column norms", err)) == NULL ||
+        (s->c2_check = kmv_alloc(n_k, sizeof *s->c2_check, "column norms", err)) == NULL ||
+        (all = kmv_alloc(n_q, sizeof *all, "rows", err)) == NULL ||
+        (chosen = kmv_alloc(drawn, sizeof *chosen, "pilot rows", err)) == NULL ||
+        (part = kmv_alloc(half, sizeof *part, "pilot rows", err)) == NULL ||
+        (st = kmv_packed_init(&rows, context->tile, KMV_QUERIES, half, d, 1, err)) != KMV_OK)
+        goto out;
+    for (size_t i = 0; i < n_q; i++)
+        all[i] = i;
+    gsl_ran_choose(s->rng, chosen, drawn, all, n_q, sizeof *all); /* in ascending order */
+    kmv_pack(&s->keys, s->problem, s->centre, NULL, n_k, s->threads, context->cost);
+    for (size_t h = 0; h < (whole ? 1u : 2u); h++) {
+        for (size_t i = 0; i < half; i++)
+            part[i] = whole ? chosen[i] : chosen[2 * i + h];
+        kmv_pack(&rows, s->problem, s->centre, part, half, s->threads, context->cost);
+        add_column_norms(&rows, &s->keys, s->problem, (double)n_q / (double)half, s->threads,
+                         h == 0 ? s->c2_fit : s->c2_check);
+    }
+    if (whole)
+        memcpy(s->c2_check, s->c2_fit, n_k * sizeof *s->c2_fit);
+    s->pilot = drawn;
+    context->cost->pairs += (double)drawn * (double)n_k;
+    context->cost->flops += (double)drawn * (double)n_k * (2 * (double)d + 2);
+    st = KMV_OK;
+out:
+    kmv_packed_clear(&rows);
+    kmv_free(all);
+    kmv_free(chosen);
+    kmv_free(part);
+    return st;
+}
+
+static kmv_status reserve(kmv_column_sampler *s, const kmv_prepare_context *context, kmv_error *err)
+{
+    const size_t n_q = s->problem->q->n, n_k = s->problem->k->n, d = s->problem->k->d;
+    kmv_status st = KMV_ENOMEM;
+
+    if ((s->centre = kmv_alloc(d, sizeof *s->centre, "centre", err)) == NULL ||
+        (s->index = kmv_alloc(n_k, sizeof *s->index, "sample", err)) == NULL ||
+        (s->weight = kmv_alloc(n_k, sizeof *s->weight, "weights of the sample", err)) == NULL ||
+        (s->x2 = kmv_alloc(n_k, sizeof *s->x2, "norms of x", err)) == NULL ||
+        (s->score = kmv_alloc(n_k, sizeof *s->score, "scores", err)) == NULL ||
+        (s->p = kmv_alloc(n_k, sizeof *s->p, "probabilities", err)) == NULL ||
+        (s->rng = kmv_rng_create(context->key, err)) == NULL)
+        return st;
+    if ((st = kmv_packed_init(&s->queries, context->tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
+        (st = kmv_packed_init(&s->keys, context->tile, KMV_KEYS, n_k, d, 1, err)) != KMV_OK)
+        return st;
+    return kmv_workspace_create(context->tile, n_q, n_k, context->settings->r, s->threads,
+                                &s->workspace, err);
+}
+
+kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
+                                     size_t pilot, kmv_column_sampler **out, kmv_error *err)
+{
+    kmv_column_sampler *s = kmv_alloc(1, sizeof *s, "column sampler", err);
+    kmv_status st;
+
+    if (s == NULL)
+        return KMV_ENOMEM;
+    s->problem = problem;
+    s->threads = context->threads;
+    s->eps = context->settings->eps;
+    s->delta = context->settings->delta;
+    s->text = context->text;
+    s->text_size = context->text_size;
+    if ((st = reserve(s, context, err)) != KMV_OK)
+        goto out;
+    kmv_centre(problem, s->centre);
+    kmv_pack(&s->queries, problem, s->centre, NULL, problem->q->n, s->threads, context->cost);
+    if (pilot > 0 && (st = run_pilot(s, context, pilot, err)) != KMV_OK)
+        goto out;
+    *out = s;
+    s = NULL;
+out:
+    kmv_column_sampler_destroy(s);
+    return st;
+}
+
+void kmv_column_sampler_destroy(kmv_column_sampler *s)
+{
+    if (s == NULL)
+        return;
+    kmv_packed_clear(&s->queries);
+    kmv_packed_clear(&s->keys);
+    kmv_workspace_destroy(s->workspace);
+    if (s->rng != NULL)
+        gsl_rng_free(s->rng);
+    kmv_free(s->centre);
+    kmv_free(s->index);
+    kmv_free(s->weight);
+    kmv_free(s->x2);
+    kmv_free(s->score);
+    kmv_free(s->p);
+    kmv_free(s->c2_fit);
+    kmv_free(s->c2_check);
+    kmv_free(s);
+}
+
+double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *context)
+{
+    const size_t n = s->problem->k->n, r = context->r;
+    double largest = 0, total = 0;
+
+    for (size_t j = 0; j < n * r; j++)
+        largest = fmax(largest, fabs(context->x[j]));
+    for (size_t j = 0; j < n; j++) {
+        double sum = 0;
+
+        for (size_t c = 0; c < r; c++) {
+            const double value = context->x[j * r + c] / largest;
+
+            sum += value * value;
+        }
+        s->x2[j] = sum;
+        total += sum;
+    }
+    return total;
+}
+
+void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double x_norm2,
+                              kmv_apply_context *context)
+{
+    const size_t n = s->problem->k->n;
+    double expected = (double)samples;
+    size_t count;
+
+    if (samples > 0)
+        kmv_sample_probabilities(s->score, n, expected, s->p);
+    else
+        expected = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2),
+                                   s->delta, s->p);
+    kmv_rng_restart(s->rng, context->key);
+    count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
+    if (s->c2_check != NULL)
+        context->err_est = sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n) / x_norm2);
+    snprintf(s->text, s->text_size,
+             "%zu of %zu columns drawn (%.4g expected, %s), predicted rms error %.3g |x| from %zu "
+             "pilot rows",
+             count, n, expected, samples > 0 ? "as asked" : "from eps and delta", context->err_est,
+             s->pilot);
+    if (count == 0) { /* nothing was drawn: the estimate is 0 */
+        memset(context->y, 0, s->problem->q->n * context->r * sizeof *context->y);
+        return;
+    }
+    kmv_pack(&s->keys, s->problem, s->centre, s->index, count, s->threads, context->cost);
+    kmv_product(&s->queries, &s->keys, s->problem, context->x, s->weight, context->r, s->threads,
+                s->workspace, context->y, context->cost);
+}

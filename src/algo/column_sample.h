@@ -1,0 +1,90 @@
+/* algo/column_sample.h - products from a random sample of columns (keys).
+ *
+ * Column j is kept with probability p_j, independently of the others (Poisson sampling), and
+ *     y_i = sum_{j kept} G_ij x_j / p_j,
+ * which is unbiased wherever p_j > 0 for all x_j != 0. With c_j^2 = sum_i G_ij^2,
+ *     V = E|y - G x|^2 = sum_j x_j^2 (1/p_j - 1) c_j^2,
+ * and the error is a sum of independent vectors of mean 0, none longer than
+ *     B = max_{p_j < 1} |x_j| c_j max(1, 1/p_j - 1),
+ * so that Bernstein's inequality in Hilbert space (Pinelis, Ann. Probab. 22, 1994) gives
+ *     P(|y - G x| >= t) <= 2 exp(-t^2 / (2 V + 2 B t / 3)).
+ * With r columns |x_j| is the norm of row j of X and |.| the Frobenius norm.
+ */
+#ifndef KMV_ALGO_COLUMN_SAMPLE_H
+#define KMV_ALGO_COLUMN_SAMPLE_H
+
+#include <gsl/gsl_rng.h>
+
+#include "algo/algo.h"
+#include "gauss/product.h"
+
+/** p_j = min(1, lambda score_j) with lambda such that sum p_j = m; where m is not less than the
+ *  number of positive scores, p_j = 1 for those. Scores are >= 0. Cost n per round, a few rounds.
+ */
+void kmv_sample_probabilities(const double *score, size_t n, double m, double *p);
+
+/** V for x2_j = |x_j|^2 and column norms c2_j = c_j^2. Columns with x_j c_j = 0 add nothing;
+ *  infinite where p_j = 0 for another one. */
+double kmv_sample_variance(const double *x2, const double *c2, const double *p, size_t n);
+
+/** The deviation t that is exceeded with probability at most delta:
+ *  t^2 = ln(2/delta) (2 V + 2 B t / 3). */
+double kmv_sample_deviation(const double *x2, const double *c2, const double *p, size_t n,
+                            double delta);
+
+/**
+ * Expected sample size m, to 2 %, with which that deviation is at most t; n when no smaller one
+ * does. p holds the probabilities of that m. Cost n per step of a bisection in log m.
+ */
+double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
+                       double delta, double *p);
+
+/** Draw: index takes the kept columns in ascending order, weight their 1/p_j (room for n of each).
+ *  Returns how many. */
+size_t kmv_sample_draw(const double *p, size_t n, gsl_rng *rng, size_t *index, double *weight);
+
+/** What sampling algorithms share: packed queries, room for the packed kept keys, a stream of
+ * random numbers, and column norms from a pilot of exact rows. */
+typedef struct {
+    const kmv_problem *problem;
+    const void *options; /* of the algorithm whose state this is */
+    int threads;
+    double eps, delta;
+    kmv_packed queries, keys;
+    kmv_workspace *workspace;
+    gsl_rng *rng;
+    double *centre;
+    size_t *index;
+    double *weight;
+    double *x2;                /* |x_j|^2 of the current X, its largest entry taken as 1 */
+    double *score, *p;         /* filled for each product */
+    double *c2_fit, *c2_check; /* estimates of c_j^2 from different rows; NULL without a pilot */
+    size_t pilot;              /* rows of the pilot */
+    char *text;                /* the plan's line */
+    size_t text_size;
+} kmv_column_sampler;
+
+/**
+ * Prepare. pilot: rows to compute exactly, drawn without replacement; 0 for none. Half of them give
+ * c2_fit, on which probabilities may depend, the other half c2_check, on which the prediction of V
+ * rests: it is then unbiased for the p in use. When pilot >= n_q both hold the true norms.
+ * Cost: packing, and pilot n_k pairs. Memory about (n_q + n_k) (4 d + 40) bytes.
+ */
+kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
+                                     size_t pilot, kmv_column_sampler **out, kmv_error *err);
+void kmv_column_sampler_destroy(kmv_column_sampler *s);
+
+/** x2 from the context's X, divided by its largest entry so that squares neither overflow nor
+ *  vanish; returns their sum, |X|_F^2 in that unit. */
+double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *context);
+
+/**
+ * The product by s->score: `samples` columns expected, or, for 0, as many as keep the error within
+ * eps |X|_F with probability 1 - delta by the inequality above with the pilot's prediction for c_j
+ * (an estimate, so the promise is as good as the pilot). Sets err_est to sqrt(V) / |X|_F where
+ * there is a pilot. Allocates nothing.
+ */
+void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double x_norm2,
+                              kmv_apply_context *context);
+
+#endif
