@@ -6,6 +6,7 @@ const kmv_command *const kmv_command_table[] = {
     &kmv_command_info,
     &kmv_command_gen,
     &kmv_command_measure,
+    &kmv_command_apply,
     &kmv_command_run,
     NULL,
 };

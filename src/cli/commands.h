@@ -8,6 +8,7 @@ extern const kmv_command kmv_command_list;
 extern const kmv_command kmv_command_info;
 extern const kmv_command kmv_command_gen;
 extern const kmv_command kmv_command_measure;
+extern const kmv_command kmv_command_apply;
 extern const kmv_command kmv_command_run;
 
 #endif
