@@ -1,102 +1,10 @@
-/* tests/h5_files.c - see h5_files.h. Every maker writes group "g" with one thing wrong. */
+/* tests/h5_bad.c - files that must be refused (h5_files.h): each maker writes group "g" with one
+ * thing wrong. */
 #include "h5_files.h"
 
-#include <hdf5.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { N = 8, D = 4 };
-
-/* These calls must work, or the test would judge another file than it says. */
-#define MUST(call)                                                                                 \
-    do {                                                                                           \
-        if ((call) < 0) {                                                                          \
-            fprintf(stderr, "%s:%d: %s failed\n", __FILE__, __LINE__, #call);                      \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-
-static hid_t must(hid_t id)
-{
-    MUST(id);
-    return id;
-}
-
-static hid_t new_file(const char *path)
-{
-    return must(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
-}
-
-static hid_t new_group(hid_t file, const char *name)
-{
-    return must(H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-}
-
-/* A dataset of the given file type, filled with small numbers unless its extents say otherwise. */
-static void put(hid_t group, const char *name, hid_t type, int rank, const hsize_t *dims,
-                hid_t plist)
-{
-    const hid_t space = must(H5Screate_simple(rank, dims, NULL));
-    const hid_t set = must(H5Dcreate2(group, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT));
-    hsize_t count = 1;
-
-    for (int i = 0; i < rank; i++)
-        count *= dims[i];
-    if (count > 0 && count < 100000 &&
-        (H5Tget_class(type) == H5T_FLOAT || H5Tget_class(type) == H5T_INTEGER)) {
-        float *data = malloc(count * sizeof *data);
-
-        if (data == NULL)
-            abort();
-        for (hsize_t i = 0; i < count; i++)
-            data[i] = 0.125f * (float)(i % 17);
-        MUST(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, data));
-        free(data);
-    }
-    H5Dclose(set);
-    H5Sclose(space);
-}
-
-static void put_2d(hid_t group, const char *name, hsize_t rows, hsize_t columns)
-{
-    const hsize_t dims[2] = {rows, columns};
-
-    put(group, name, H5T_IEEE_F32LE, 2, dims, H5P_DEFAULT);
-}
-
-static void put_nd(hid_t group, const char *name, int rank, hsize_t a, hsize_t b, hsize_t c,
-                   hsize_t e)
-{
-    const hsize_t dims[5] = {a, b, c, e, 1};
-
-    put(group, name, H5T_IEEE_F32LE, rank, dims, H5P_DEFAULT);
-}
-
-static void put_number(hid_t group, const char *name, double value)
-{
-    const hid_t space = must(H5Screate(H5S_SCALAR));
-    const hid_t attr =
-        must(H5Acreate2(group, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT));
-
-    MUST(H5Awrite(attr, H5T_NATIVE_DOUBLE, &value));
-    H5Aclose(attr);
-    H5Sclose(space);
-}
-
-static void put_text(hid_t group, const char *name, const char *text)
-{
-    const hid_t space = must(H5Screate(H5S_SCALAR)), type = must(H5Tcopy(H5T_C_S1));
-    hid_t attr;
-
-    MUST(H5Tset_size(type, H5T_VARIABLE));
-    attr = must(H5Acreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT));
-    MUST(H5Awrite(attr, type, &text));
-    H5Aclose(attr);
-    H5Tclose(type);
-    H5Sclose(space);
-}
+#include "h5_make.h"
 
 static void overwrite(hid_t group, const char *name, hsize_t row, hsize_t column, double value)
 {
@@ -109,43 +17,6 @@ static void overwrite(hid_t group, const char *name, hsize_t row, hsize_t column
     H5Sclose(memory);
     H5Sclose(space);
     H5Dclose(set);
-}
-
-/* ---- frames: a file with group g, q and k as they should be, and one more thing ---------------
- */
-
-typedef struct {
-    hid_t file, g;
-} frame;
-
-static frame begin(const char *path)
-{
-    frame f = {.file = new_file(path)};
-
-    f.g = new_group(f.file, "g");
-    return f;
-}
-
-static frame begin_with_k(const char *path)
-{
-    const frame f = begin(path);
-
-    put_2d(f.g, "k", N, D);
-    return f;
-}
-
-static frame begin_with_both(const char *path)
-{
-    const frame f = begin_with_k(path);
-
-    put_2d(f.g, "q", N, D);
-    return f;
-}
-
-static void end(frame f)
-{
-    H5Gclose(f.g);
-    MUST(H5Fclose(f.file));
 }
 
 static void write_bytes(const char *path, const void *bytes, size_t size)
@@ -306,15 +177,6 @@ static size_t pass_through(unsigned flags, size_t n_values, const unsigned *valu
 {
     (void)flags, (void)n_values, (void)values, (void)size, (void)buffer;
     return bytes;
-}
-
-static hid_t chunked(hsize_t rows, hsize_t columns)
-{
-    const hsize_t chunk[2] = {rows, columns};
-    const hid_t plist = must(H5Pcreate(H5P_DATASET_CREATE));
-
-    MUST(H5Pset_chunk(plist, 2, chunk));
-    return plist;
 }
 
 static void make_filter(const char *path)
@@ -679,114 +541,3 @@ const kmv_bad_file kmv_bad_files[] = {
     {"deep", "", KMV_EFORMAT, "32 deep", make_deep},
     {0},
 };
-
-void kmv_make_healthy_file(const char *path, const char *sha256)
-{
-    const hsize_t dims[2] = {N, D};
-    const hid_t plist = chunked(N / 2, D);
-    const frame f = begin(path);
-
-    MUST(H5Pset_shuffle(plist));
-    MUST(H5Pset_deflate(plist, 6));
-    MUST(H5Pset_fletcher32(plist));
-    put(f.g, "q", H5T_IEEE_F32LE, 2, dims, plist);
-    put(f.g, "k", H5T_IEEE_F64BE, 2, dims, H5P_DEFAULT);
-    put(f.g, "v", H5T_IEEE_F32LE, 2, dims, plist);
-    put_number(f.g, "sigma", 2.0);
-    put_number(f.g, "scale", 0.25);
-    put_number(f.g, "causal", 1.0);
-    put_text(f.g, "model", "a model");
-    if (sha256 != NULL)
-        put_text(f.g, "sha256", sha256);
-    H5Pclose(plist);
-    end(f);
-}
-
-/* Two rows of float16 in the order of bytes given by type: 1, -2, 65504 (largest), 2^-24 (least).
- */
-static void put_float16(hid_t file, const char *name, int big_endian)
-{
-    static const unsigned short bits[4] = {0x3c00, 0xc000, 0x7bff, 0x0001};
-    const hsize_t dims[2] = {2, 2};
-    const hid_t type = must(H5Tcopy(H5T_IEEE_F32LE)), g = new_group(file, name);
-    const hid_t space = must(H5Screate_simple(2, dims, NULL));
-    unsigned char bytes[8];
-
-    MUST(H5Tset_fields(type, 15, 10, 5, 0, 10));
-    MUST(H5Tset_size(type, 2));
-    MUST(H5Tset_ebias(type, 15));
-    MUST(H5Tset_order(type, big_endian ? H5T_ORDER_BE : H5T_ORDER_LE));
-    for (int i = 0; i < 4; i++) {
-        bytes[2 * i + !big_endian] = (unsigned char)(bits[i] >> 8);
-        bytes[2 * i + big_endian] = (unsigned char)(bits[i] & 255);
-    }
-    for (int i = 0; i < 2; i++) {
-        const hid_t set = must(H5Dcreate2(g, i == 0 ? "query" : "key", type, space, H5P_DEFAULT,
-                                          H5P_DEFAULT, H5P_DEFAULT));
-
-        MUST(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes));
-        H5Dclose(set);
-    }
-    H5Sclose(space);
-    H5Gclose(g);
-    H5Tclose(type);
-}
-
-static void put_typed(hid_t file, const char *name, hid_t type, hid_t plist)
-{
-    const hsize_t dims[2] = {N, D};
-    const hid_t g = new_group(file, name);
-
-    put(g, "q", type, 2, dims, plist);
-    put(g, "k", type, 2, dims, plist);
-    H5Gclose(g);
-}
-
-static void put_boolean(hid_t group, const char *name, signed char value)
-{
-    const hid_t type = must(H5Tenum_create(H5T_STD_I8LE)), space = must(H5Screate(H5S_SCALAR));
-    const signed char values[2] = {0, 1};
-    hid_t attr;
-
-    MUST(H5Tenum_insert(type, "FALSE", &values[0]));
-    MUST(H5Tenum_insert(type, "TRUE", &values[1]));
-    attr = must(H5Acreate2(group, name, type, space, H5P_DEFAULT, H5P_DEFAULT));
-    MUST(H5Awrite(attr, type, &value));
-    H5Aclose(attr);
-    H5Sclose(space);
-    H5Tclose(type);
-}
-
-void kmv_make_layouts(const char *path)
-{
-    const hid_t file = new_file(path), compact = must(H5Pcreate(H5P_DATASET_CREATE));
-    const hid_t chunks = chunked(3, 3); /* does not divide 8 x 4 */
-    hid_t g;
-
-    MUST(H5Pset_layout(compact, H5D_COMPACT));
-    MUST(H5Pset_deflate(chunks, 1));
-    put_float16(file, "f16le", 0);
-    put_float16(file, "f16be", 1);
-    put_typed(file, "f32be", H5T_IEEE_F32BE, H5P_DEFAULT);
-    put_typed(file, "f64le", H5T_IEEE_F64LE, H5P_DEFAULT);
-    put_typed(file, "f64be", H5T_IEEE_F64BE, compact);
-    put_typed(file, "chunked", H5T_IEEE_F32LE, chunks);
-    g = new_group(file, "one"); /* n = 1, d = 1 */
-    put_2d(g, "q", 1, 1);
-    put_2d(g, "k", 1, 1);
-    put_boolean(g, "causal", 1);
-    MUST(H5Lcreate_hard(file, "/", g, "circle", H5P_DEFAULT, H5P_DEFAULT));
-    H5Gclose(g);
-    g = new_group(file, "stack3"); /* 4 query heads share 2 key heads */
-    put_nd(g, "q", 3, 4, N, D, 0);
-    put_nd(g, "k", 3, 2, N + 1, D, 0);
-    put_nd(g, "v", 3, 2, N + 1, 2, 0);
-    H5Gclose(g);
-    g = new_group(file, "stack#4"); /* a name with '#' */
-    put_nd(g, "q", 4, 2, 2, N, D);
-    put_nd(g, "k", 4, 2, 1, N, D);
-    H5Gclose(g);
-    H5Pclose(compact);
-    H5Pclose(chunks);
-    MUST(H5Fclose(file));
-}
