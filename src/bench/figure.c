@@ -19,16 +19,17 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .along = {"n_q", "n_k"},
         .order = "n_q",
         .panel = "none",
+        .fit = {"alpha", "alpha_sum"},
     },
     {
         .name = "time_vs_n",
-        .summary = "time with set-up and time of the product against n",
+        .summary = "time with set-up against n, with fitted exponents",
         .x = "n_q",
-        .y = {"t_total_med_s", "t_apply_med_s"},
+        .y = {"t_total_med_s"},
         .along = {"n_q", "n_k"},
         .order = "n_q",
         .panel = "dataset",
-        .fit = "t_total_med_s",
+        .fit = {"t_total_med_s"},
     },
     {
         .name = "error_vs_time",
@@ -74,7 +75,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .along = {"n_q", "n_k"},
         .order = "n_q",
         .panel = "dataset",
-        .fit = "pairs_per_query",
+        .fit = {"pairs_per_query"},
     },
     {0},
 };
@@ -126,13 +127,13 @@ static const struct {
 };
 enum { N_FILTERS = sizeof filters / sizeof *filters };
 
-static const char *filter_column(const char *key)
+const char *kmv_figure_column(const char *key)
 {
     for (size_t i = 0; i < N_FILTERS; i++) {
         if (strcmp(filters[i].key, key) == 0)
             return filters[i].column;
     }
-    return NULL;
+    return "";
 }
 
 /* The next item of a list split at commas, trimmed; options hold commas, so algo_opts has one. */
@@ -191,7 +192,7 @@ static kmv_status check_kind(const kmv_config_figure *figure, kmv_error *err)
 static kmv_status check_values(const kmv_config_entry *e, kmv_error *err)
 {
     const kmv_schema *schema = &kmv_record_schema;
-    const kmv_column *column = kmv_column_find(schema, filter_column(e->key));
+    const kmv_column *column = kmv_column_find(schema, kmv_figure_column(e->key));
     const char *rest = e->value;
     char item[512];
 
@@ -296,8 +297,8 @@ int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, 
 {
     for (size_t i = 0; i < figure->count; i++) {
         const kmv_config_entry *e = &figure->entries[i];
-        const char *name = filter_column(e->key), *rest = e->value;
-        const kmv_column *column = name != NULL ? kmv_column_find(schema, name) : NULL;
+        const char *name = kmv_figure_column(e->key), *rest = e->value;
+        const kmv_column *column = kmv_column_find(schema, name);
         char item[512];
         int kept = 0;
 

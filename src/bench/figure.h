@@ -4,7 +4,7 @@
 #define KMV_BENCH_FIGURE_H
 
 #include "bench/config.h"
-#include "bench/schema.h"
+#include "bench/results.h"
 
 enum { KMV_FIGURE_COLUMNS = 6 };
 
@@ -23,7 +23,9 @@ typedef struct {
                                               tells rows apart tells curves apart */
     const char *order;                     /* column by which the points of a curve are joined */
     const char *panel; /* column of which each value gets panels of its own, unless `panel` says */
-    const char *fit;   /* y column whose exponent over x stands in the legend, or NULL */
+    /* Whose exponent over x stands in the legend: for rows of raw.tsv y columns, fitted here; for
+     * rows of measure.tsv the columns that hold it, NAME, NAME_lo, NAME_hi. */
+    const char *fit[KMV_FIGURE_COLUMNS];
 } kmv_figure_kind;
 
 /** Ended by a row with name NULL. */
@@ -49,5 +51,44 @@ int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, 
 /** The value of a key of the section, or fallback. */
 const char *kmv_figure_value(const kmv_config_figure *figure, const char *key,
                              const char *fallback);
+
+/** The column that a key of a section looks at ("n": "n_q"), or "" when it looks at none. */
+const char *kmv_figure_column(const char *key);
+
+/** How a figure came out. */
+typedef struct {
+    size_t rows, points, series;
+    int drawn;
+    char note[512]; /* what a reader must know: rows without a point and why; "" for nothing */
+} kmv_figure_outcome;
+
+/**
+ * Write DIR/agg/NAME/: one TSV per curve (all columns of the rows' schema; where a row has no
+ * interval its ends are its value) and series.gp (what the template needs: titles, files, labels
+ * with fitted exponents, styles). Rows of `null` are left out unless a filter on algo names them:
+ * it is the scale of errors, not a method. What tells curves apart, beside the algorithm (or data
+ * set), is found from the rows. A section that selects no rows, or more than KMV_FIGURE_SERIES
+ * curves in a panel, is KMV_EINVAL with the config's path and line. When every selected row is
+ * without numbers (skipped, out of time) nothing is written, outcome->drawn is 0 and the note says
+ * why.
+ */
+enum { KMV_FIGURE_SERIES = 24, KMV_FIGURE_PANELS = 12 };
+kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *results,
+                           kmv_figure_outcome *outcome, kmv_error *err);
+
+/** Path of plots/NAME or scripts/NAME (`relative`): below the working directory, $KMV_PLOTS (which
+ *  stands for plots, and its neighbour scripts), the installed share folder, or beside the running
+ *  program. KMV_EIO when it is in none. */
+kmv_status kmv_figure_find(const char *relative, char *path, size_t size, kmv_error *err);
+
+/** Data, then scripts/plot.sh with the template of its kind: DIR/plots/NAME.svg, .pdf and .png.
+ *  The script is the only program this room starts (posix_spawn); its first line on stderr becomes
+ *  err, with KMV_EFORMAT. */
+kmv_status kmv_figure_draw(const kmv_config_figure *figure, const kmv_results *results,
+                           kmv_figure_outcome *outcome, kmv_error *err);
+
+/** All figures of the folder's config; outcomes: array of config.n_figures. */
+kmv_status kmv_figures_draw(const kmv_results *results, kmv_figure_outcome *outcomes,
+                            kmv_error *err);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "bench/config_check.h"
+#include "bench/report.h"
 #include "bench/run.h"
 #include "cli/commands.h"
 
@@ -56,6 +57,24 @@ static void print_summary(const kmv_run_summary *s, const char *dir, FILE *out)
             s->interrupted ? " - interrupted; the same command goes on from here" : "");
 }
 
+/* Tables, figures and report; then where they are and the three numbers of the experiment. */
+static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
+{
+    char lines[KMV_HEADLINES][KMV_HEADLINE_SIZE];
+    kmv_results results;
+    kmv_status st = kmv_results_write(dir, err);
+
+    if (st != KMV_OK || (st = kmv_results_read(dir, &results, err)) != KMV_OK)
+        return st;
+    if ((st = kmv_report_headline(&results, lines, err)) == KMV_OK) {
+        for (size_t i = 0; i < KMV_HEADLINES; i++)
+            fprintf(out, "%s\n", lines[i]);
+        fprintf(out, "report: %s/report.html\n", dir);
+    }
+    kmv_results_clear(&results);
+    return st;
+}
+
 static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
                             const kmv_cases *cases, int *exit_code, kmv_error *err)
 {
@@ -83,6 +102,8 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (st != KMV_OK)
         return st;
     print_summary(&summary, options.dir, cli->out);
+    if (!summary.interrupted && (st = write_results(options.dir, cli->out, err)) != KMV_OK)
+        return st;
     *exit_code =
         summary.error > 0 || summary.interrupted ||
         (cli->strict && summary.fail_eps + summary.skipped + summary.timeout + summary.oom > 0);

@@ -8,5 +8,8 @@ const kmv_command *const kmv_command_table[] = {
     &kmv_command_measure,
     &kmv_command_apply,
     &kmv_command_run,
+    &kmv_command_of_table,
+    &kmv_command_plot,
+    &kmv_command_report,
     NULL,
 };

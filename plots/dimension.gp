@@ -1,0 +1,20 @@
+# dimension: time with set-up and error against d; the grey line is the error of answering 0.
+YS = 2
+EXTRA_TEXT = "error of answering 0"
+key_text(i, c) = LABEL[i]
+load PLOTS."/style.gp"
+set multiplot
+set xlabel "dimension d"
+set format x "2^{%L}"; set logscale x 2
+do for [p = 1:PANELS] {
+    eval CELL(p, 1, "set-up and one product [s]")
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) \
+        using "d":"t_total_med_s":"t_total_lo_s":"t_total_hi_s" with yerrorlines \
+        linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2
+    eval CELL(p, 2, "error |y - Kx| / |x|")
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "d":"null_err" with lines linetype 100, \
+        for [i = FIRST[p]:LAST[p]] CURVE(i) \
+        using "d":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \
+        linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2
+}
+load PLOTS."/page.gp"

@@ -1,0 +1,27 @@
+# The end of a figure: an empty plot over the whole page, in inches, that carries title and legend.
+set lmargin at screen 0; set rmargin at screen 1; set tmargin at screen 1; set bmargin at screen 0
+unset border; unset tics; unset grid; unset xlabel; unset ylabel; unset label; unset logscale
+set xrange [0:W]; set yrange [0:H]
+if (TITLE ne "") set label 1 TITLE at first W / 2.0, first H - 0.16 center
+key_x(c, k) = OWN_KEYS ? (c - 1) * PANEL_W + 0.2 : 0.2 + (k / KEY_ROWS) * (W - 0.2) / KEY_COLS
+key_y(k) = KEY_H - 0.04 - LINE_H * (k % KEY_ROWS + 0.5)
+tag = 2
+do for [c = 1:(OWN_KEYS ? COLS : 1)] {
+    p = PANELS == 1 ? 1 : c
+    n = OWN_KEYS ? LAST[p] - FIRST[p] + 1 : KEYS
+    do for [k = 0:n - 1] {
+        i = OWN_KEYS ? FIRST[p] + k : KEY[k + 1]
+        set arrow tag from key_x(c, k), key_y(k) to key_x(c, k) + 0.36, key_y(k) nohead \
+            linecolor rgb rgb(i) dashtype dash(i) linewidth 1.2
+        set label tag "" at key_x(c, k) + 0.18, key_y(k) point pointtype mark(i) linecolor rgb rgb(i)
+        set label tag + 1 key_text(i, c) at key_x(c, k) + 0.45, key_y(k) left
+        tag = tag + 2
+    }
+    if (EXTRA_TEXT ne "") {
+        set arrow tag from key_x(c, n), key_y(n) to key_x(c, n) + 0.36, key_y(n) nohead linetype 100
+        set label tag EXTRA_TEXT at key_x(c, n) + 0.45, key_y(n) left
+        tag = tag + 2
+    }
+}
+plot NaN notitle
+unset multiplot

@@ -1,0 +1,14 @@
+# time_vs_n: time with set-up against n; in the legend the exponent fitted over n.
+YS = 1
+key_text(i, c) = LABEL[i].FIT1[i]
+load PLOTS."/style.gp"
+set multiplot
+set xlabel "number of points n"
+set format x "2^{%L}"; set logscale x 2
+do for [p = 1:PANELS] {
+    eval CELL(p, 1, "set-up and one product [s]")
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) \
+        using "n_q":"t_total_med_s":"t_total_lo_s":"t_total_hi_s" with yerrorlines \
+        linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2
+}
+load PLOTS."/page.gp"

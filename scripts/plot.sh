@@ -1,0 +1,40 @@
+#!/bin/sh
+# plot.sh TEMPLATE AGGDIR OUTBASE: render OUTBASE.svg, .pdf and .png from the curves in AGGDIR.
+# gnuplot exits 0 when a file or a column is missing and only warns, so anything it says is an
+# error here: one line on stderr, exit 1, no output touched.
+set -u
+if [ $# -ne 3 ]; then
+    echo "plot.sh: want TEMPLATE AGGDIR OUTBASE" >&2
+    exit 2
+fi
+template=$1 agg=$2 base=$3
+plots=$(dirname "$template")
+for file in "$template" "$agg/series.gp" "$plots/style.gp"; do
+    if [ ! -r "$file" ]; then
+        echo "plot.sh: $file: no such file" >&2
+        exit 1
+    fi
+done
+if ! command -v gnuplot >/dev/null; then
+    echo "plot.sh: gnuplot is not installed" >&2
+    exit 1
+fi
+said=$(mktemp) || exit 1
+trap 'rm -f "$said" "$base.svg.tmp" "$base.pdf.tmp" "$base.png.tmp"' EXIT
+quoted() { printf "%s" "$1" | sed "s/'/''/g"; }
+for format in svg pdf png; do
+    # -d: no settings of the user's own. Messages of the font library are not gnuplot's.
+    SOURCE_DATE_EPOCH=0 gnuplot -d -e "DIR='$(quoted "$agg")'; PLOTS='$(quoted "$plots")'; \
+FORMAT='$format'; OUT='$(quoted "$base.$format.tmp")'" "$template" >"$said" 2>&1 </dev/null
+    rc=$?
+    complaint=$(grep -v -e '^Fontconfig' -e '^[[:space:]]*$' -e '^[[:space:]]*^' "$said" | tr '\n' ' ')
+    if [ $rc -ne 0 ] || [ -n "$complaint" ] || [ ! -s "$base.$format.tmp" ]; then
+        echo "plot.sh: $template: gnuplot: ${complaint:-exit code $rc}" >&2
+        exit 1
+    fi
+done
+# The version of gnuplot has no place in a figure: the same curves give the same bytes.
+sed -i -e 's/Produced by GNUPLOT [0-9a-z. ]*/Drawn by gnuplot/' "$base.svg.tmp"
+for format in svg pdf png; do
+    mv "$base.$format.tmp" "$base.$format" || exit 1
+done
