@@ -16,9 +16,9 @@ enum { EXIT_USAGE = 2 };
 
 static const kmv_command *find_command(const char *name)
 {
-    for (size_t i = 0; kmv_command_table[i] != NULL; i++) {
-        if (strcmp(kmv_command_table[i]->name, name) == 0)
-            return kmv_command_table[i];
+    for (size_t i = 0; kmv_commands[i] != NULL; i++) {
+        if (strcmp(kmv_commands[i]->name, name) == 0)
+            return kmv_commands[i];
     }
     return NULL;
 }
@@ -28,8 +28,8 @@ static const char *closest_command(const char *name)
     const char *names[64];
     size_t count = 0;
 
-    while (kmv_command_table[count] != NULL && count < 64) {
-        names[count] = kmv_command_table[count]->name;
+    while (kmv_commands[count] != NULL && count < 64) {
+        names[count] = kmv_commands[count]->name;
         count++;
     }
     return kmv_closest(name, names, count);

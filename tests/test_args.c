@@ -24,7 +24,7 @@ static const kmv_command command = {
 };
 
 /* args.c prints the table of commands in its help; here it is this one. */
-const kmv_command *const kmv_command_table[] = {&command, NULL};
+const kmv_command *const kmv_commands[] = {&command, NULL};
 
 enum { MAX_WORDS = 300 };
 

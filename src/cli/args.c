@@ -237,8 +237,8 @@ void kmv_help_all(FILE *out)
           "Products with Gaussian kernel and attention matrices, and their benchmarks.\n\n"
           "commands:\n",
           out);
-    for (size_t i = 0; kmv_command_table[i] != NULL; i++)
-        fprintf(out, "  %-10s %s\n", kmv_command_table[i]->name, kmv_command_table[i]->summary);
+    for (size_t i = 0; kmv_commands[i] != NULL; i++)
+        fprintf(out, "  %-10s %s\n", kmv_commands[i]->name, kmv_commands[i]->summary);
     fputs("\n`kmv COMMAND --help` shows the options of one command. Exit codes: 0 done; 1 a case\n"
           "ended in error or broke its certificate; 2 usage, config or input error.\n",
           out);

@@ -42,7 +42,7 @@ typedef struct {
 } kmv_command;
 
 /** The table of commands, ended by NULL. */
-extern const kmv_command *const kmv_command_table[];
+extern const kmv_command *const kmv_commands[];
 
 /** Options every command takes, anywhere on the line. */
 extern const kmv_cli_option kmv_common_options[];

@@ -101,7 +101,7 @@ out:
     return st;
 }
 
-const kmv_command kmv_command_of_table = {
+const kmv_command kmv_command_table = {
     .name = "table",
     .usage = "table DIR... [--format tsv|md|tex] [--table NAME] [--columns LIST] [-o FILE]",
     .summary = "results as a table: one row per case and error asked",

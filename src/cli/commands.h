@@ -10,7 +10,7 @@ extern const kmv_command kmv_command_gen;
 extern const kmv_command kmv_command_measure;
 extern const kmv_command kmv_command_apply;
 extern const kmv_command kmv_command_run;
-extern const kmv_command kmv_command_of_table; /* kmv_command_table is the list of all */
+extern const kmv_command kmv_command_table;
 extern const kmv_command kmv_command_plot;
 extern const kmv_command kmv_command_report;
 
