@@ -9,7 +9,6 @@
 #include "base/option.h"
 #include "base/status.h"
 #include "base/str.h"
-#include "bench/config_check.h"
 #include "bench/source.h"
 
 enum { SCRATCH = 512, ID_DIGITS = 16 };
@@ -43,14 +42,12 @@ static size_t size_of(const char *text, size_t fallback)
     return v;
 }
 
+/* "x2.0" and "x2" are one bandwidth. */
 static void canonical_sigma(const char *text, char *out, size_t size)
 {
-    static const char *const prefix[] = {"", "x", "sum:"};
-    kmv_sigma_kind kind = KMV_SIGMA_TIMES;
-    double value = 1;
+    const size_t prefix = *text == 'x' ? 1 : strncmp(text, "sum:", 4) == 0 ? 4 : 0;
 
-    (void)kmv_sigma_parse(text, &kind, &value, NULL);
-    snprintf(out, size, "%s%.15g", prefix[kind], value);
+    snprintf(out, size, "%.*s%.15g", (int)prefix, text, real_of(text + prefix));
 }
 
 static const char *causal_name(int causal)
@@ -340,6 +337,11 @@ static kmv_status measure_source(const kmv_config *c, const kmv_config_measure *
         if ((st = make_problem(c, source, &lists, &at, &one.problem, err)) == KMV_OK) {
             snprintf(one.key, sizeof one.key, "%s drop_first=%zu rows=%zu op_norm=%d",
                      one.problem.key, one.drop_first, one.rows, one.op_norm);
+            snprintf(one.series, sizeof one.series,
+                     "%s matrix=%s causal=%s center=%s sigma=%s drop_first=%zu rows=%zu op_norm=%d",
+                     source->name, one.problem.matrix, causal_name(one.problem.causal),
+                     kmv_center_name(one.problem.center), one.problem.sigma_spec, one.drop_first,
+                     one.rows, one.op_norm);
             make_id(one.key, one.id, sizeof one.id);
             st = add_measure(out, room, &one, err);
         }

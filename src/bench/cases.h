@@ -47,6 +47,7 @@ typedef struct {
     size_t drop_first, rows;
     int op_norm;
     char key[1536];
+    char series[512]; /* equal for measures that differ only in n */
 } kmv_measure_case;
 
 typedef struct {

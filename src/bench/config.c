@@ -12,7 +12,9 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/config_check.h"
+#include "bench/figure.h"
 #include "bench/ini.h"
+#include "bench/sigma.h"
 #include "data/synth.h"
 
 enum { SCRATCH = 512, ENTRIES_MAX = 32, NAMES_MAX = 64, FILE_MAX = 1 << 20 };
@@ -152,7 +154,7 @@ static const list_key sweep_lists[] = {
     {"center", offsetof(kmv_config_sweep, center), kmv_check_center},
     {"n", offsetof(kmv_config_sweep, n), kmv_check_count},
     {"d", offsetof(kmv_config_sweep, d), kmv_check_count},
-    {"sigma", offsetof(kmv_config_sweep, sigma), kmv_check_sigma},
+    {"sigma", offsetof(kmv_config_sweep, sigma), kmv_sigma_check},
     {"eps", offsetof(kmv_config_sweep, eps), kmv_check_eps},
     {"delta", offsetof(kmv_config_sweep, delta), kmv_check_delta},
     {"x", offsetof(kmv_config_sweep, x), kmv_check_x},
@@ -167,7 +169,7 @@ static const list_key measure_lists[] = {
     {"causal", offsetof(kmv_config_measure, causal), kmv_check_causal},
     {"center", offsetof(kmv_config_measure, center), kmv_check_center},
     {"n", offsetof(kmv_config_measure, n), kmv_check_count},
-    {"sigma", offsetof(kmv_config_measure, sigma), kmv_check_sigma},
+    {"sigma", offsetof(kmv_config_measure, sigma), kmv_sigma_check},
     {0},
 };
 
@@ -308,8 +310,8 @@ static kmv_status take_dataset(kmv_config *c, const kmv_ini_section *s, kmv_erro
 
     d->line = s->line;
     kmv_copy_text(d->name, sizeof d->name, s->name);
-    if (*s->name == '\0')
-        return section_fail(c, s, "want a name: [dataset NAME]", err);
+    if (*s->name == '\0' || strcspn(s->name, " \t:,=") != strlen(s->name))
+        return section_fail(c, s, "want a name without blanks and : , =", err);
     if ((generator != NULL) == (file != NULL))
         return section_fail(c, s, "want either file = ... or generator = ...", err);
     if (generator != NULL)
@@ -385,6 +387,15 @@ static kmv_status take_algo(kmv_config *c, const kmv_ini_section *s, kmv_error *
     return st;
 }
 
+static kmv_status check_figure(const kmv_config *c, const kmv_config_figure *f, kmv_error *err)
+{
+    kmv_error why = {""};
+    kmv_status st = kmv_figure_check(f, &why);
+
+    /* Its message begins with the line. */
+    return st == KMV_OK ? KMV_OK : kmv_fail(err, st, "%s:%.900s", c->path, why.text);
+}
+
 static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
 {
     kmv_config_figure *f = &c->figures[c->n_figures++];
@@ -405,7 +416,7 @@ static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error
             return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want less than %zu characters", c->path,
                             e->line, e->key, sizeof to->value);
     }
-    return KMV_OK;
+    return check_figure(c, f, err);
 }
 
 /* Data sets come before what names them, wherever they stand in the file. */

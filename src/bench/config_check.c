@@ -83,34 +83,6 @@ kmv_status kmv_check_count(const char *text, kmv_error *err)
                                                       : want(err, "an integer >= 1", text, NULL);
 }
 
-kmv_status kmv_sigma_parse(const char *text, kmv_sigma_kind *kind, double *value, kmv_error *err)
-{
-    const char *number = text;
-    kmv_sigma_kind k = KMV_SIGMA_NUMBER;
-    double v;
-
-    if (*text == 'x') {
-        k = KMV_SIGMA_TIMES;
-        number = text + 1;
-    } else if (strncmp(text, "sum:", 4) == 0) {
-        k = KMV_SIGMA_SUM;
-        number = text + 4;
-    }
-    if (!kmv_parse_real(number, &v) || !(v > 0))
-        return want(err, "a number > 0, x2 (times the natural one) or sum:1", text, NULL);
-    *kind = k;
-    *value = v;
-    return KMV_OK;
-}
-
-kmv_status kmv_check_sigma(const char *text, kmv_error *err)
-{
-    kmv_sigma_kind kind;
-    double value;
-
-    return kmv_sigma_parse(text, &kind, &value, err);
-}
-
 kmv_status kmv_check_eps(const char *text, kmv_error *err)
 {
     double v;

@@ -12,17 +12,11 @@ kmv_status kmv_check_measure_matrix(const char *text, kmv_error *err); /* and ro
 kmv_status kmv_check_causal(const char *text, kmv_error *err);
 kmv_status kmv_check_center(const char *text, kmv_error *err);
 kmv_status kmv_check_count(const char *text, kmv_error *err); /* an integer >= 1 */
-kmv_status kmv_check_sigma(const char *text, kmv_error *err); /* see kmv_sigma_parse */
 kmv_status kmv_check_eps(const char *text, kmv_error *err);
 kmv_status kmv_check_delta(const char *text, kmv_error *err);
 kmv_status kmv_check_x(const char *text, kmv_error *err);
 kmv_status kmv_check_threads(const char *text, kmv_error *err);
 kmv_status kmv_check_isa(const char *text, kmv_error *err); /* known, and this machine runs it */
-
-/** A bandwidth as asked for: a number, x2 (times the natural one), sum:1 (so that sum(K)/n is 1).
- */
-typedef enum { KMV_SIGMA_NUMBER, KMV_SIGMA_TIMES, KMV_SIGMA_SUM } kmv_sigma_kind;
-kmv_status kmv_sigma_parse(const char *text, kmv_sigma_kind *kind, double *value, kmv_error *err);
 
 /** 1 and the value for seconds (0.5, 0.5s, 10m, 2h) and bytes (1e6, 500M, 2G; powers of 1024). */
 int kmv_parse_seconds(const char *text, double *seconds);

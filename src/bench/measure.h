@@ -23,6 +23,7 @@ typedef struct {
     char alpha_kind[64];                          /* what the interval resamples */
     double t_s;
     char sha256[KMV_HASH_SIZE], started[32], commit[48], host[64];
+    char case_id[24], status[16], reason[256]; /* of `kmv run`; else empty */
 } kmv_measure_row;
 
 extern const kmv_schema kmv_measure_schema;

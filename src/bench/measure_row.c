@@ -46,6 +46,11 @@ static const kmv_column columns[] = {
     ROW(started, "", KMV_COL_TEXT, "when, UTC"),
     ROW(commit, "", KMV_COL_TEXT, "version of the source"),
     ROW(host, "", KMV_COL_TEXT, "machine"),
+    /* `case` is a keyword of C, so this field cannot bear the name of its column. */
+    {"case", "", KMV_COL_TEXT, offsetof(kmv_measure_row, case_id),
+     sizeof((kmv_measure_row *)0)->case_id, "id within a run: hash of everything that defines it"},
+    ROW(status, "", KMV_COL_TEXT, "of a run: ok, skipped, timeout, oom or error"),
+    ROW(reason, "", KMV_COL_TEXT, "why it is not ok"),
     {0},
 };
 

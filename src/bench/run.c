@@ -298,14 +298,17 @@ kmv_status kmv_run(const kmv_config *config, const kmv_cases *cases, const kmv_r
         (st = kmv_journal_open(options->dir, "raw.tsv", &kmv_record_schema, &r.raw, err)) !=
             KMV_OK ||
         (st = take_done(&r, &done, err)) != KMV_OK ||
+        (st = kmv_run_open_measures(&r, err)) != KMV_OK ||
         (st = hold_signals(&before, &r.signal_fd, err)) != KMV_OK)
         goto out;
     r.done_before = r.done;
-    st = run_groups(&r, &done, err);
+    if ((st = kmv_run_measures(&r, err)) == KMV_OK)
+        st = run_groups(&r, &done, err);
     release_signals(&before, r.signal_fd);
 out:
     kmv_free(done.flags);
     kmv_journal_close(&r.raw);
+    kmv_journal_close(&r.measure);
     kmv_journal_close(&r.datasets);
     if (lock >= 0)
         close(lock);

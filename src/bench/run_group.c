@@ -13,8 +13,7 @@
 /* A step that several cases share: a bandwidth, or the references of one x. */
 typedef struct {
     const kmv_planned *first; /* the case that stands for all of them */
-    int failed;
-    char status[16], reason[256];
+    kmv_run_failure failure;
     kmv_resolved resolved;
 } step;
 
@@ -27,8 +26,7 @@ typedef struct {
     step *problems, *inputs;
     size_t n_problems, n_inputs;
     size_t *problem_of, *input_of; /* by member */
-    int failed;                    /* the data could not be loaded */
-    char status[16], reason[256];
+    kmv_run_failure failure;       /* of loading the data */
 } group;
 
 static const kmv_planned *member(const group *g, size_t m)
@@ -128,20 +126,18 @@ static kmv_status run_step(group *g, step *s, kmv_child_work *work, const kmv_tr
     kmv_child_end end;
     kmv_error why = {""};
 
-    st = kmv_forked_run(work, trial, result, size, &r->preparation, r->signal_fd, &end, &work_status,
-                       &why);
+    st = kmv_forked_run(work, trial, result, size, &r->preparation, r->signal_fd, &end,
+                        &work_status, &why);
     if (st == KMV_OK && end == KMV_CHILD_DONE && work_status == KMV_EIO)
         st = KMV_EIO;
-    if (st != KMV_OK) {
-        if (err != NULL)
-            *err = why;
-        return st;
-    }
+    if (st != KMV_OK)
+        return kmv_fail(err, st, "%s", why.text);
     if (end == KMV_CHILD_INTERRUPTED) {
         r->summary->interrupted = 1;
         return KMV_OK;
     }
-    s->failed = !kmv_run_outcome(end, work_status, 1, &why, s->status, s->reason);
+    s->failure.failed =
+        !kmv_run_outcome(end, work_status, 1, &why, s->failure.status, s->failure.reason);
     return KMV_OK;
 }
 
@@ -185,7 +181,7 @@ static kmv_status prepare_member(group *g, size_t m, kmv_error *err)
     if (i < g->n_inputs)
         return KMV_OK;
     g->inputs[g->n_inputs++].first = c;
-    if (g->problems[p].failed) {
+    if (g->problems[p].failure.failed) {
         g->inputs[i] = g->problems[p];
         g->inputs[i].first = c;
         return KMV_OK;
@@ -225,28 +221,25 @@ static kmv_status run_one(group *g, size_t m, size_t rep, kmv_error *err)
     fill_asked(g, m, rep, &row);
     if (*c->problem.skip != '\0') {
         set_outcome(&row, "skipped", c->problem.skip);
-    } else if (g->failed) {
-        set_outcome(&row, g->status, g->reason);
+    } else if (g->failure.failed) {
+        set_outcome(&row, g->failure.status, g->failure.reason);
     } else {
         const step *input = &g->inputs[g->input_of[m]];
 
         trial.resolved = &g->problems[g->problem_of[m]].resolved;
-        if (!g->problems[g->problem_of[m]].failed)
+        if (!g->problems[g->problem_of[m]].failure.failed)
             fill_resolved(trial.resolved, &row);
-        if (input->failed) {
-            set_outcome(&row, input->status, input->reason);
+        if (input->failure.failed) {
+            set_outcome(&row, input->failure.status, input->failure.reason);
             return store(g, m, rep, &row, err);
         }
         kmv_run_progress(r, c->key);
         if (c->threads > 0)
             limits.threads = c->threads + 1;
         st = kmv_forked_run(kmv_trial_run, &trial, &row, sizeof row, &limits, r->signal_fd, &end,
-                           &work_status, &why);
-        if (st != KMV_OK) {
-            if (err != NULL)
-                *err = why;
-            return st;
-        }
+                            &work_status, &why);
+        if (st != KMV_OK)
+            return kmv_fail(err, st, "%s", why.text);
         if (end == KMV_CHILD_INTERRUPTED) {
             r->summary->interrupted = 1;
             return KMV_OK;
@@ -294,9 +287,8 @@ kmv_status kmv_run_group(kmv_runner *runner, const size_t *members, size_t count
         goto out;
     }
     g.input_of = g.problem_of + count;
-    st = kmv_run_load(runner, &member(&g, 0)->problem, &g.shared, &g.failed, g.status, g.reason,
-                      err);
-    if (st == KMV_OK && !g.failed && !runner->summary->interrupted)
+    st = kmv_run_load(runner, &member(&g, 0)->problem, &g.shared, &g.failure, err);
+    if (st == KMV_OK && !g.failure.failed && !runner->summary->interrupted)
         st = prepare_members(&g, err);
     for (size_t rep = 0; st == KMV_OK && rep < done->reps && !runner->summary->interrupted; rep++)
         st = run_repetition(&g, rep, order, err);
@@ -307,27 +299,4 @@ out:
     kmv_free(g.inputs);
     kmv_free(g.problems);
     return st;
-}
-
-kmv_status kmv_run_load(kmv_runner *runner, const kmv_case_problem *problem, kmv_shared *shared,
-                        int *failed, char status[16], char reason[256], kmv_error *err)
-{
-    kmv_status work_status = KMV_OK, st;
-    kmv_child_end end;
-    kmv_error why = {""};
-
-    kmv_run_progress(runner, problem->data_key);
-    st = kmv_shared_load(problem, runner->trial.seed, &runner->limits, runner->signal_fd, shared,
-                         &end, &work_status, &why);
-    if (st != KMV_OK) {
-        if (err != NULL)
-            *err = why;
-        return st;
-    }
-    if (end == KMV_CHILD_INTERRUPTED)
-        runner->summary->interrupted = 1;
-    else
-        *failed = !kmv_run_outcome(end, work_status, *problem->source->generator != '\0', &why,
-                                   status, reason);
-    return KMV_OK;
 }

@@ -34,13 +34,20 @@ typedef struct {
 kmv_status kmv_run_group(kmv_runner *runner, const size_t *members, size_t count, kmv_done *done,
                          kmv_error *err);
 
-/** The [measure] sections. */
+/** The [measure] sections: open what there is, run the rest. When none is missing the growth
+ *  exponents are fitted and measure.tsv is replaced. */
+kmv_status kmv_run_open_measures(kmv_runner *runner, kmv_error *err);
 kmv_status kmv_run_measures(kmv_runner *runner, kmv_error *err);
 
-/** Load the data of a problem and note it in datasets.tsv. On failure *failed is set with the
- *  status and reason that every row of it gets. */
+/** Why a step that several rows need could not be done: their status and reason. */
+typedef struct {
+    int failed;
+    char status[16], reason[256];
+} kmv_run_failure;
+
+/** Load the data of a problem and note it in datasets.tsv. */
 kmv_status kmv_run_load(kmv_runner *runner, const kmv_case_problem *problem, kmv_shared *shared,
-                        int *failed, char status[16], char reason[256], kmv_error *err);
+                        kmv_run_failure *failure, kmv_error *err);
 
 /**
  * Status and reason of a row out of how a child ended: timeout, oom (KMV_ENOMEM), error; and

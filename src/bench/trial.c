@@ -9,9 +9,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/status.h"
-#include "bench/config_check.h"
+#include "bench/sigma.h"
 #include "data/xgen.h"
-#include "gauss/bandwidth.h"
 
 uint64_t kmv_trial_seed(const kmv_trial_settings *settings, const kmv_planned *one, size_t rep)
 {
@@ -28,7 +27,8 @@ static kmv_status open_view(const kmv_trial *t, kmv_view *view, kmv_problem *pro
                             kmv_error *err)
 {
     const int causal = t->problem->causal;
-    kmv_status st = kmv_view_init(view, t->data, t->problem->n, 0, t->problem->center, err);
+    const size_t drop = t->measure != NULL ? t->measure->drop_first : 0;
+    kmv_status st = kmv_view_init(view, t->data, t->problem->n, drop, t->problem->center, err);
 
     if (st == KMV_OK)
         *problem = (kmv_problem){.q = &view->q,
@@ -58,23 +58,6 @@ static kmv_status make_x(const kmv_trial *t, const kmv_view *view, size_t rep, s
 
 /* ---- bandwidth ------------------------------------------------------------------------------- */
 
-static kmv_status resolve_sigma(const kmv_trial *t, kmv_problem *problem, double *sigma,
-                                kmv_error *err)
-{
-    kmv_sigma_kind kind = KMV_SIGMA_NUMBER;
-    kmv_status st = kmv_sigma_parse(t->problem->sigma_spec, &kind, sigma, err);
-    double natural;
-
-    if (st != KMV_OK || kind == KMV_SIGMA_NUMBER)
-        return st;
-    if (kind == KMV_SIGMA_SUM)
-        return kmv_sigma_for_sum(problem, *sigma, t->settings->threads, t->settings->isa, sigma,
-                                 err);
-    if ((st = kmv_dataset_sigma(t->data, problem->matrix, &natural, err)) == KMV_OK)
-        *sigma *= natural;
-    return st;
-}
-
 kmv_status kmv_trial_resolve(const void *context, void *result, kmv_error *err)
 {
     const kmv_trial *t = context;
@@ -84,7 +67,9 @@ kmv_status kmv_trial_resolve(const void *context, void *result, kmv_error *err)
     double sigma = NAN;
     kmv_status st = open_view(t, &view, &problem, err);
 
-    if (st == KMV_OK && (st = resolve_sigma(t, &problem, &sigma, err)) == KMV_OK) {
+    if (st == KMV_OK &&
+        (st = kmv_sigma_resolve(t->problem->sigma_spec, t->data, &problem, t->settings->threads,
+                                t->settings->isa, &sigma, err)) == KMV_OK) {
         problem.sigma = sigma;
         st = kmv_problem_check(&problem, err);
     }
@@ -309,4 +294,38 @@ kmv_status kmv_trial_run(const void *context, void *result, kmv_error *err)
     st = run_on_view(t, &view, &problem, result, err);
     kmv_view_clear(&view);
     return st;
+}
+
+/* ---- measures -------------------------------------------------------------------------------- */
+
+kmv_status kmv_trial_measure(const void *context, void *result, kmv_error *err)
+{
+    const kmv_trial *t = context;
+    const kmv_measure_row asked = *(const kmv_measure_row *)result;
+    kmv_measure_spec spec = {.center = t->problem->center,
+                             .drop_first = t->measure->drop_first,
+                             .rows = t->measure->rows,
+                             .with_op_norm = t->measure->op_norm,
+                             .threads = t->settings->threads,
+                             .isa = t->settings->isa,
+                             .seed = kmv_stream_key(t->settings->seed, t->measure->id, 0)};
+    kmv_measure_row *row = result;
+    kmv_resolved resolved = {.sigma = NAN};
+    kmv_status st = kmv_measure_matrix_parse(t->problem->matrix, &spec.matrix, err);
+
+    if (st != KMV_OK || (st = kmv_trial_resolve(t, &resolved, err)) != KMV_OK)
+        return st;
+    spec.sigma = resolved.sigma;
+    spec.causal = resolved.causal;
+    if ((st = kmv_measure(t->data, t->problem->n, &spec, row, err)) != KMV_OK)
+        return st;
+    memcpy(row->experiment, asked.experiment, sizeof row->experiment);
+    memcpy(row->dataset, asked.dataset, sizeof row->dataset);
+    memcpy(row->sigma_spec, asked.sigma_spec, sizeof row->sigma_spec);
+    memcpy(row->case_id, asked.case_id, sizeof row->case_id);
+    memcpy(row->started, asked.started, sizeof row->started);
+    memcpy(row->commit, asked.commit, sizeof row->commit);
+    memcpy(row->host, asked.host, sizeof row->host);
+    snprintf(row->status, sizeof row->status, "ok");
+    return KMV_OK;
 }
