@@ -19,9 +19,14 @@
 
 enum { SCRATCH = 512, ENTRIES_MAX = 32, NAMES_MAX = 64, FILE_MAX = 1 << 20 };
 
+/* Put file, line and key in front of a message, which may begin with the key already. */
 static kmv_status fail_key(const kmv_config *c, size_t line, const char *key, kmv_status st,
                            kmv_error *err)
 {
+    const size_t length = strlen(key);
+
+    if (err != NULL && strncmp(err->text, key, length) == 0 && err->text[length] == ':')
+        return kmv_fail_prefix(err, st, "%s:%zu", c->path, line);
     return kmv_fail_prefix(err, st, "%s:%zu: %s", c->path, line, key);
 }
 

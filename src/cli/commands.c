@@ -3,6 +3,7 @@
 
 const kmv_command *const kmv_commands[] = {
     &kmv_command_list,
+    &kmv_command_doctor,
     &kmv_command_info,
     &kmv_command_gen,
     &kmv_command_measure,

@@ -5,6 +5,7 @@
 #include "cli/args.h"
 
 extern const kmv_command kmv_command_list;
+extern const kmv_command kmv_command_doctor;
 extern const kmv_command kmv_command_info;
 extern const kmv_command kmv_command_gen;
 extern const kmv_command kmv_command_measure;
