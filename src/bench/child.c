@@ -123,7 +123,8 @@ kmv_status kmv_forked_run(kmv_child_work *work, const void *context, void *resul
     box = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (box == MAP_FAILED)
         return kmv_fail(err, KMV_ENOMEM, "shared memory for a child: %s", strerror(errno));
-    memcpy(box->result, result, result_size);
+    if (result_size > 0)
+        memcpy(box->result, result, result_size);
     if (pipe(ends) != 0) {
         st = kmv_fail(err, KMV_EIO, "pipe to a child: %s", strerror(errno));
         goto out;
@@ -143,7 +144,8 @@ kmv_status kmv_forked_run(kmv_child_work *work, const void *context, void *resul
         kill(pid, SIGKILL);
     while (waitpid(pid, &wait_status, 0) < 0 && errno == EINTR)
         ;
-    memcpy(result, box->result, result_size);
+    if (result_size > 0)
+        memcpy(result, box->result, result_size);
     *work_status = box->status;
     if (*end == KMV_CHILD_TIMEOUT) {
         kmv_fail(err, KMV_EINTERNAL, "longer than the limit of %g s", limits->time_s);
