@@ -1,6 +1,7 @@
 /* Operator norms against GSL's singular values of the whole small matrix. */
 #include "check.h"
 
+#include <float.h>
 #include <gsl/gsl_linalg.h>
 #include <string.h>
 
@@ -162,22 +163,39 @@ static void wrong_scaling(void **state)
     kmv_dataset_clear(&d);
 }
 
-/* 2^-u against libm over the whole range, and that equal or larger u never give a larger value. */
+/* 2^-u against libm over the whole range; integers are exact. The argument of the series is right
+ * to FLT_EPSILON / 2 of 0.35, each of its steps adds half a unit, halved or more by the next
+ * factor. */
 static void entry_values(void **state)
 {
-    double last = 2;
-
     (void)state;
     for (float u = 0; u < 1100; u += 0.0371f) {
-        double v;
+        const float whole = floorf(u);
+        double v, exact;
 
         kmv_entry_values(&u, 1, &v);
-        if (u < 1022)
-            CHECK_CLOSE(v, exp2(-(double)u), 1e-9 * exp2(-(double)u));
-        else
-            CHECK_CLOSE(v, 0, 0);
-        assert_true(v <= last);
-        last = v;
+        kmv_entry_values(&whole, 1, &exact);
+        CHECK_CLOSE(v, u < 1022.5f ? exp2(-(double)u) : 0, 2 * FLT_EPSILON * exp2(-(double)u));
+        CHECK_CLOSE(exact, whole < 1022.5f ? exp2(-(double)whole) : 0, 0);
+    }
+}
+
+static void sums_in_parts(void **state)
+{
+    double v[11], w[11];
+
+    (void)state;
+    for (size_t count = 0; count <= 11; count++) { /* small integers: exact in any order */
+        double sum = 0, dot = 0;
+
+        for (size_t t = 0; t < count; t++) {
+            v[t] = (double)t + 1;
+            w[t] = 2 * (double)t - 3;
+            sum += v[t];
+            dot += v[t] * w[t];
+        }
+        CHECK_CLOSE(kmv_sum(v, count), sum, 0);
+        CHECK_CLOSE(kmv_dot(v, w, count), dot, 0);
     }
 }
 
@@ -186,7 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_svd), cmocka_unit_test(tiny_matrix),
         cmocka_unit_test(zero_matrix),     cmocka_unit_test(wrong_scaling),
-        cmocka_unit_test(entry_values),
+        cmocka_unit_test(entry_values),    cmocka_unit_test(sums_in_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

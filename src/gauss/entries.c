@@ -7,105 +7,70 @@
 #include "base/mem.h"
 #include "base/status.h"
 
-enum { PARTS = 64, SMALLEST = 1022 };
+enum { ZERO_BITS = 0x447fc000 }; /* of the float 1023 */
 
-/* 2^(-f/64), rounded to nearest (computed with 40 digits). */
-static const double root[PARTS] = {
-    1,
-    0.98922801319397546,
-    0.97857206208770009,
-    0.96803089674614717,
-    0.9576032806985737,
-    0.9472879907934828,
-    0.93708381705514998,
-    0.92698956254169274,
-    0.91700404320467122,
-    0.90712608775019943,
-    0.89735453750155358,
-    0.88768824626326059,
-    0.87812608018664973,
-    0.86866691763685311,
-    0.85930964906123897,
-    0.85005317685926174,
-    0.8408964152537145,
-    0.83183829016336819,
-    0.82287773907698247,
-    0.81401371092867392,
-    0.80524516597462714,
-    0.7965710756711335,
-    0.78799042255394325,
-    0.77950220011891846,
-    0.77110541270397037,
-    0.76279907537226921,
-    0.75458221379671142,
-    0.74645386414563242,
-    0.73841307296974967,
-    0.73045889709032352,
-    0.72259040348852333,
-    0.71480666919598501,
-    0.70710678118654757,
-    0.69948983626915562,
-    0.69195494098191601,
-    0.68450121148729526,
-    0.67712777346844633,
-    0.66983376202665146,
-    0.66261832157987066,
-    0.65548060576238221,
-    0.64841977732550482,
-    0.64143500803938913,
-    0.63452547859586661,
-    0.62769037851234555,
-    0.620928906036742,
-    0.61424026805343501,
-    0.60762367999023448,
-    0.60107836572635154,
-    0.59460355750136051,
-    0.58819849582514061,
-    0.58186242938878874,
-    0.57559461497649134,
-    0.56939431737834578,
-    0.56326080930412092,
-    0.55719337129794622,
-    0.55119129165392045,
-    0.54525386633262884,
-    0.53938039887855993,
-    0.53357020033841185,
-    0.52782258918027858,
-    0.52213689121370688,
-    0.51651243951061421,
-    0.51094857432705831,
-    0.50544464302585024,
-};
-
-static double power_of_two(int exponent) /* normal doubles only */
+/* exp(x) for |x| <= ln2 / 2 by its series up to x^7 / 7!, of which the rest is below 6e-9; 1 at 0.
+ */
+static float small_exp(float x)
 {
-    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
-    double v;
-
-    memcpy(&v, &bits, sizeof v);
-    return v;
+    return 1.0f +
+           x * (1.0f + x * (1.0f / 2 +
+                            x * (1.0f / 6 +
+                                 x * (1.0f / 24 +
+                                      x * (1.0f / 120 + x * (1.0f / 720 + x * (1.0f / 5040)))))));
 }
 
-/* u = k + f/64 + rest/64, rest in [0, 1): 2^-u = 2^-k 2^(-f/64) exp(-z) with z = rest ln2/64 <=
- * 0.0109, whose series is cut after z^3: relative error below z^4/24 < 6e-10. */
-static double value(float u)
-{
-    const float scaled = u * (float)PARTS;
-    int whole;
-    double z;
-
-    if (!(u < (float)SMALLEST))
-        return 0;
-    whole = (int)scaled;
-    z = (double)(scaled - (float)whole) * (0.69314718055994531 / PARTS);
-    return power_of_two(-(whole / PARTS)) * root[whole % PARTS] *
-           (1 - z * (1 - z * (0.5 - z * (1.0 / 6))));
-}
-
+/* 2^-u = 2^-k 2^(k - u), k the integer nearest to u: the series sees [-1/2, 1/2] ln2, the power of
+ * two goes into the bits of a double, where k = 1023 gives 0. Floats >= 0 order as their bits do; a
+ * comparison of floats, which may trap, would keep gcc from vectorising the loop. */
 void kmv_entry_values(const float *u, size_t count, double *v)
 {
+    int32_t bits[KMV_ENTRIES_CHUNK];
+    float bounded[KMV_ENTRIES_CHUNK], fraction[KMV_ENTRIES_CHUNK];
+    uint64_t power_bits[KMV_ENTRIES_CHUNK];
+    double power[KMV_ENTRIES_CHUNK];
+
+    memcpy(bits, u, count * sizeof *bits);
     for (size_t t = 0; t < count; t++)
-        v[t] = value(u[t]);
+        bits[t] = bits[t] < ZERO_BITS ? bits[t] : ZERO_BITS;
+    memcpy(bounded, bits, count * sizeof *bits);
+    for (size_t t = 0; t < count; t++) {
+        const int32_t nearest = (int32_t)(bounded[t] + 0.5f);
+
+        fraction[t] = small_exp(((float)nearest - bounded[t]) * 0.693147181f);
+        power_bits[t] = (uint64_t)(uint32_t)(1023 - nearest) << 52;
+    }
+    memcpy(power, power_bits, count * sizeof *power);
+    for (size_t t = 0; t < count; t++)
+        v[t] = (double)fraction[t] * power[t];
+}
+
+double kmv_dot(const double *v, const double *w, size_t count)
+{
+    double part[4] = {0};
+    size_t t = 0;
+
+    for (; t + 4 <= count; t += 4) {
+        for (size_t lane = 0; lane < 4; lane++)
+            part[lane] += v[t + lane] * w[t + lane];
+    }
+    for (; t < count; t++)
+        part[0] += v[t] * w[t];
+    return (part[0] + part[1]) + (part[2] + part[3]);
+}
+
+double kmv_sum(const double *v, size_t count)
+{
+    double part[4] = {0};
+    size_t t = 0;
+
+    for (; t + 4 <= count; t += 4) {
+        for (size_t lane = 0; lane < 4; lane++)
+            part[lane] += v[t + lane];
+    }
+    for (; t < count; t++)
+        part[0] += v[t];
+    return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
 /* ---- streaming ------------------------------------------------------------------------------- */
@@ -116,7 +81,7 @@ typedef struct {
     void *context;
 } relay;
 
-/* Exponents e to u = shift - e. The comparison keeps a NaN. */
+/* Exponents e to u = max(shift - e, 0), without a comparison: it keeps a NaN and is vectorised. */
 static void pass_on(void *context, int thread, size_t i, size_t j, size_t count, const float *e)
 {
     const relay *r = context;
@@ -130,7 +95,7 @@ static void pass_on(void *context, int thread, size_t i, size_t j, size_t count,
         for (size_t t = 0; t < take; t++) {
             const float above = (float)(shift - (double)e[start + t]);
 
-            u[t] = above < 0 ? 0 : above;
+            u[t] = 0.5f * (above + fabsf(above));
         }
         r->sink(r->context, thread, i, j + start, take, u);
     }
@@ -174,8 +139,7 @@ static void scan_row(void *context, int thread, size_t i, size_t j, size_t count
         for (size_t t = 0; t < take; t++)
             u[t] = (float)(s->largest[i] - (double)e[start + t]);
         kmv_entry_values(u, take, v);
-        for (size_t t = 0; t < take; t++)
-            add += v[t];
+        add += kmv_sum(v, take);
     }
     s->sum[i] += add;
 }

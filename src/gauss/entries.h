@@ -37,7 +37,12 @@ typedef void kmv_entry_sink(void *context, int thread, size_t i, size_t j, size_
 enum { KMV_ENTRIES_CHUNK = 256 };
 void kmv_entries_stream(kmv_entries *e, kmv_entry_sink *sink, void *context);
 
-/** v[t] = 2^-u[t] in double, relative error below 1e-9; 0 for u >= 1022. Equal u give equal v. */
+/** v[t] = 2^-u[t] in double for count <= KMV_ENTRIES_CHUNK: relative error below 2 FLT_EPSILON in
+ * any binade, none for integers; 0 for u >= 1022.5. Equal u give equal v. */
 void kmv_entry_values(const float *u, size_t count, double *v);
+
+/** Sums in four interleaved parts, so that the order of additions is fixed and four run at once. */
+double kmv_sum(const double *v, size_t count);
+double kmv_dot(const double *v, const double *w, size_t count);
 
 #endif

@@ -101,24 +101,19 @@ static double column_grid(size_t n, double u)
     return 1.5 * exp2(power);
 }
 
-static void sum_entries(void *context, int thread, size_t i, size_t j, size_t count, const float *u)
+/* A chunk with entries in the threshold's bin or before it: about one in n_k / KMV_ENTRIES_CHUNK.
+ */
+static void split_chunk(const passes *p, uint64_t *bins, size_t i, size_t count, const float *u,
+                        const double *v)
 {
-    const passes *p = context;
-    uint64_t *bins = p->bins + (size_t)thread * BINS;
     const uint32_t first = p->bin << 16, beyond = (p->bin + 1) << 16;
-    double v[KMV_ENTRIES_CHUNK], sum = 0, square = 0, head = 0, tail = 0;
-    uint32_t next = p->row_next[i], least = p->row_least[i];
+    double head = 0, tail = 0;
 
-    kmv_entry_values(u, count, v);
-    add_to_columns(p->columns + (size_t)thread * p->n_k + j, v, count, p->grid);
     for (size_t t = 0; t < count; t++) {
         const uint32_t bits = bits_of(u[t]);
 
-        sum += v[t];
-        square += v[t] * v[t];
-        least = bits < least ? bits : least;
         if (bits >= beyond) {
-            next = bits < next ? bits : next;
+            p->row_next[i] = bits < p->row_next[i] ? bits : p->row_next[i];
             tail += v[t];
         } else if (bits >= first) {
             bins[bits & 0xffff]++;
@@ -126,12 +121,38 @@ static void sum_entries(void *context, int thread, size_t i, size_t j, size_t co
             head += v[t];
         }
     }
-    p->row_next[i] = next;
-    p->row_least[i] = least;
-    p->out->row_sum[i] += sum;
-    p->row_square[i] += square;
     p->row_head[i] += head;
     p->row_tail[i] += tail;
+}
+
+static uint32_t smallest_bits(const float *u, size_t count)
+{
+    int32_t bits[KMV_ENTRIES_CHUNK], least = INT32_MAX;
+
+    memcpy(bits, u, count * sizeof *bits);
+    for (size_t t = 0; t < count; t++)
+        least = bits[t] < least ? bits[t] : least;
+    return (uint32_t)least;
+}
+
+static void sum_entries(void *context, int thread, size_t i, size_t j, size_t count, const float *u)
+{
+    const passes *p = context;
+    const uint32_t least = smallest_bits(u, count);
+    double v[KMV_ENTRIES_CHUNK], sum;
+
+    kmv_entry_values(u, count, v);
+    sum = kmv_sum(v, count);
+    add_to_columns(p->columns + (size_t)thread * p->n_k + j, v, count, p->grid);
+    p->out->row_sum[i] += sum;
+    p->row_square[i] += kmv_dot(v, v, count);
+    p->row_least[i] = least < p->row_least[i] ? least : p->row_least[i];
+    if (least < (p->bin + 1) << 16) {
+        split_chunk(p, p->bins + (size_t)thread * BINS, i, count, u, v);
+    } else {
+        p->row_tail[i] += sum;
+        p->row_next[i] = least < p->row_next[i] ? least : p->row_next[i];
+    }
 }
 
 /* The threshold's bin, entry by entry value: those before the rank to the head, the rest to the

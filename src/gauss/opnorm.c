@@ -20,13 +20,11 @@ typedef struct {
 static void times(void *context, int thread, size_t i, size_t j, size_t count, const float *u)
 {
     const product *p = context;
-    double entries[KMV_ENTRIES_CHUNK], sum = 0;
+    double entries[KMV_ENTRIES_CHUNK];
 
     (void)thread;
     kmv_entry_values(u, count, entries);
-    for (size_t t = 0; t < count; t++)
-        sum += entries[t] * p->v[j + t];
-    p->w[i] += sum;
+    p->w[i] += kmv_dot(entries, p->v + j, count);
 }
 
 /* Rounding to multiples of grid's last place makes the sums independent of how rows fall to
