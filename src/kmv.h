@@ -112,8 +112,8 @@ typedef struct {
     double sigma; /* finite, > 0; for softmax the logits are q.k / sigma^2 */
 } kmv_problem;
 
-/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, causal with n_q > n_k.
- */
+/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, or
+ *  causal with n_q > n_k. */
 kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err);
 
 /** Entries of the matrix that the mask leaves: n_q n_k, or for causal the sum over i of
@@ -197,8 +197,7 @@ typedef struct {
 typedef struct {
     double seconds;
     double pairs; /* kernel entries evaluated */
-    double
-        flops; /* a multiply-add is 2; exponentials are not counted; packing, hashing, pilot are */
+    double flops; /* a multiply-add is 2, an exponential 0; packing, hashing and pilots count */
 } kmv_cost;
 
 typedef struct {

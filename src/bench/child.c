@@ -110,8 +110,8 @@ static void describe_death(int wait_status, kmv_error *err)
 }
 
 kmv_status kmv_forked_run(kmv_child_work *work, const void *context, void *result,
-                         size_t result_size, const kmv_limits *limits, int interrupt_fd,
-                         kmv_child_end *end, kmv_status *work_status, kmv_error *err)
+                          size_t result_size, const kmv_limits *limits, int interrupt_fd,
+                          kmv_child_end *end, kmv_status *work_status, kmv_error *err)
 {
     const size_t size = sizeof(mailbox) + result_size;
     const pid_t parent = getpid();

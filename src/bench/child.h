@@ -30,7 +30,7 @@ typedef kmv_status kmv_child_work(const void *context, void *result, kmv_error *
  * Returns KMV_EIO, KMV_ENOMEM when no child could be had.
  */
 kmv_status kmv_forked_run(kmv_child_work *work, const void *context, void *result,
-                         size_t result_size, const kmv_limits *limits, int interrupt_fd,
-                         kmv_child_end *end, kmv_status *work_status, kmv_error *err);
+                          size_t result_size, const kmv_limits *limits, int interrupt_fd,
+                          kmv_child_end *end, kmv_status *work_status, kmv_error *err);
 
 #endif

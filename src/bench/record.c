@@ -1,10 +1,10 @@
 /* bench/record.c - the column schema of raw.tsv, the only list of columns. */
 #include "bench/record.h"
 
-#define TEXT(field, help) KMV_COLUMN(kmv_record, field, "", KMV_COL_TEXT, help)
+#define TEXT(field, help)       KMV_COLUMN(kmv_record, field, "", KMV_COL_TEXT, help)
 #define REAL(field, unit, help) KMV_COLUMN(kmv_record, field, unit, KMV_COL_REAL, help)
-#define INT(field, unit, help) KMV_COLUMN(kmv_record, field, unit, KMV_COL_INT, help)
-#define BOOL(field, help) KMV_COLUMN(kmv_record, field, "", KMV_COL_BOOL, help)
+#define INT(field, unit, help)  KMV_COLUMN(kmv_record, field, unit, KMV_COL_INT, help)
+#define BOOL(field, help)       KMV_COLUMN(kmv_record, field, "", KMV_COL_BOOL, help)
 
 static const kmv_column columns[] = {
     TEXT(experiment, "name of the experiment in its config"),
@@ -38,7 +38,8 @@ static const kmv_column columns[] = {
     REAL(t_apply_s, "s", "time of one product"),
     REAL(t_certify_s, "s", "time of the certificate"),
     INT(iters, "", "products timed; t_apply_s is their mean"),
-    REAL(pairs_frac, "", "kernel entries evaluated / unmasked entries, preparation and one product"),
+    REAL(pairs_frac, "",
+         "kernel entries evaluated / unmasked entries, preparation and one product"),
     REAL(flops, "", "preparation and one product; a multiply-add is 2, exponentials not counted"),
     REAL(mem_peak_b, "bytes", "allocated by the algorithm at its peak, inputs and y excluded"),
     REAL(err_l2, "", "|y - Kx| / |x| (softmax: / |V|), Frobenius; judged against eps"),

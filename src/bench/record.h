@@ -1,4 +1,5 @@
-/* bench/record.h - one row per (case, repetition): what was asked, what it cost, how wrong it was. */
+/* bench/record.h - one row per (case, repetition): what was asked, what it cost, how wrong it was.
+ */
 #ifndef KMV_BENCH_RECORD_H
 #define KMV_BENCH_RECORD_H
 

@@ -31,7 +31,7 @@ typedef struct {
 /* Rows of a column table: the name of a column is the name of its field. */
 #define KMV_COLUMN(row, field, unit, type, help)                                                   \
     {                                                                                              \
-        #field, unit, type, offsetof(row, field), sizeof(((row *)0)->field), help                  \
+#field, unit, type, offsetof(row, field), sizeof(((row *)0)->field), help                  \
     }
 
 /** Set every field to empty. */

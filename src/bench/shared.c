@@ -110,7 +110,7 @@ kmv_status kmv_shared_load(const kmv_case_problem *problem, uint64_t seed, const
     if (context.fd < 0)
         return kmv_fail(err, KMV_EIO, "shared memory for a data set: %s", strerror(errno));
     st = kmv_forked_run(load, &context, &out.data, sizeof out.data, limits, interrupt_fd, end,
-                       work_status, err);
+                        work_status, err);
     if (st == KMV_OK && *end == KMV_CHILD_DONE && *work_status == KMV_OK &&
         (st = map_arrays(context.fd, &out, err)) == KMV_OK)
         *shared = out;

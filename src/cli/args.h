@@ -58,10 +58,10 @@ int kmv_args_has(const kmv_args *args, const char *name);
 
 /** Typed values with ranges; KMV_EINVAL names the option. The output keeps its value when the
  *  option is absent. */
-kmv_status kmv_args_real(const kmv_args *args, const char *name, double lo, double hi, double *value,
-                         kmv_error *err);
-kmv_status kmv_args_size(const kmv_args *args, const char *name, size_t lo, size_t hi, size_t *value,
-                         kmv_error *err);
+kmv_status kmv_args_real(const kmv_args *args, const char *name, double lo, double hi,
+                         double *value, kmv_error *err);
+kmv_status kmv_args_size(const kmv_args *args, const char *name, size_t lo, size_t hi,
+                         size_t *value, kmv_error *err);
 kmv_status kmv_args_bool(const kmv_args *args, const char *name, int *value, kmv_error *err);
 
 /** Usage, options and common options of one command; the list of commands. */

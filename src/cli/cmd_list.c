@@ -24,9 +24,8 @@ static void list_algos(FILE *out)
     static const struct {
         unsigned flag;
         const char *word;
-    } words[] = {{KMV_CAN_GAUSS, "gauss"},     {KMV_CAN_SOFTMAX, "softmax"},
-                 {KMV_CAN_CAUSAL, "causal"},   {KMV_CAN_COLUMNS, "r>1"},
-                 {KMV_CAN_SIGNED, "signed-x"}, {KMV_USES_EPS, "uses-eps"},
+    } words[] = {{KMV_CAN_GAUSS, "gauss"}, {KMV_CAN_SOFTMAX, "softmax"}, {KMV_CAN_CAUSAL, "causal"},
+                 {KMV_CAN_COLUMNS, "r>1"}, {KMV_CAN_SIGNED, "signed-x"}, {KMV_USES_EPS, "uses-eps"},
                  {KMV_IS_RANDOM, "random"}};
     const kmv_algo *a;
 
@@ -93,8 +92,8 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
         found = 1;
     }
     if (!found)
-        return kmv_fail(err, KMV_EINVAL,
-                        "list: want algos, generators, isas or metrics, got '%s'", wanted);
+        return kmv_fail(err, KMV_EINVAL, "list: want algos, generators, isas or metrics, got '%s'",
+                        wanted);
     return KMV_OK;
 }
 

@@ -3,7 +3,7 @@
 
 #include "data/h5io.h"
 
-#define TEXT(number) #number
+#define TEXT(number)   #number
 #define NUMBER(number) TEXT(number)
 
 const char *kmv_h5_version(void)
