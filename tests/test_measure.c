@@ -273,6 +273,32 @@ static void tiny_entries(void **state)
     kmv_dataset_clear(&d);
 }
 
+/* At a bandwidth of nothing all entries but the coinciding pairs vanish: head = those, no next one.
+ */
+static void vanishing_entries(void **state)
+{
+    const float q[] = {0, 1}, k[] = {0, 1};
+    kmv_measure_spec s = plain;
+    kmv_measure_row row;
+    kmv_dataset d = {.sigma = NAN, .scale = NAN, .causal = -1};
+
+    (void)state;
+    CHECK_OK(kmv_points_from_f32(&d.q, q, 2, 1, 1, &err));
+    CHECK_OK(kmv_points_from_f32(&d.k, k, 2, 1, 1, &err));
+    s.sigma = 1e-3;
+    measure(&d, 0, &s, &row);
+    CHECK_CLOSE(row.sum_over_n, 1, 0);
+    CHECK_CLOSE(row.tail_over_head, 0, 0);
+    assert_true(isnan(row.nth_ratio));
+    kmv_dataset_clear(&d);
+    CHECK_OK(kmv_points_from_f32(&d.q, q, 1, 1, 1, &err));
+    CHECK_OK(kmv_points_from_f32(&d.k, k + 1, 1, 1, 1, &err));
+    measure(&d, 0, &s, &row); /* the zero matrix: 0/0 is empty */
+    CHECK_CLOSE(row.sum_over_n, 0, 0);
+    assert_true(isnan(row.tail_over_head));
+    kmv_dataset_clear(&d);
+}
+
 static void text_of(const kmv_measure_row *row, char *text, size_t size)
 {
     char *at = text;
@@ -523,6 +549,8 @@ static void bad_requests(void **state)
     s.sigma = 1e-25; /* logits beyond float */
     s.matrix = KMV_MEASURE_SOFTMAX;
     CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "too small");
+    s.matrix = KMV_MEASURE_GAUSS;
+    CHECK_FAILS(kmv_measure(&d, 0, &s, &row, &err), KMV_EINVAL, "too small");
     CHECK_FAILS(kmv_measure_matrix_parse("gaus", &matrix, &err), KMV_EINVAL, "rowmax");
     CHECK_CLOSE(row.n_q, 77, 0);
     kmv_dataset_clear(&d);
@@ -541,6 +569,7 @@ int main(void)
         cmocka_unit_test(ties),
         cmocka_unit_test(smallest_problem),
         cmocka_unit_test(tiny_entries),
+        cmocka_unit_test(vanishing_entries),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(intervals_cover),
         cmocka_unit_test(all_rows_sampled_is_exact),

@@ -138,7 +138,8 @@ static void fill_sums(const kmv_head_tail *h, size_t count, kmv_measure_row *row
     row->sum_over_n = row->sum_over_n_lo = row->sum_over_n_hi = h->sum / (double)count;
     row->tail_over_head = ratio(h->tail, h->head);
     row->tail_over_head_lo = row->tail_over_head_hi = row->tail_over_head;
-    row->nth_ratio = isinf(h->u_next) ? NAN : exp2(h->u_next - h->u_nth);
+    /* A next entry of 0, or one below by more than doubles hold, has no ratio worth a number. */
+    row->nth_ratio = h->u_next - h->u_nth < 1000 ? exp2(h->u_next - h->u_nth) : NAN;
     row->max = h->max;
     row->fro2_over_n = h->fro2 / (double)count;
 }

@@ -69,6 +69,6 @@ void kmv_measure_fit(kmv_measure_row *rows, size_t count)
         row->alpha_kind[0] = '\0';
         if (!isnan(ratio.slope) || !isnan(sum.slope))
             snprintf(row->alpha_kind, sizeof row->alpha_kind,
-                     "t interval of the line through %zu dependent sizes", count);
+                     "t interval of the fit, %zu dependent sizes", count);
     }
 }

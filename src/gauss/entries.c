@@ -31,8 +31,11 @@ void kmv_entry_values(const float *u, size_t count, double *v)
     double power[KMV_ENTRIES_CHUNK];
 
     memcpy(bits, u, count * sizeof *bits);
-    for (size_t t = 0; t < count; t++)
+    for (size_t t = 0; t < count; t++) {
+        bits[t] &=
+            INT32_MAX; /* a NaN may have a sign: it goes to the upper end, as an infinity does */
         bits[t] = bits[t] < ZERO_BITS ? bits[t] : ZERO_BITS;
+    }
     memcpy(bounded, bits, count * sizeof *bits);
     for (size_t t = 0; t < count; t++) {
         const int32_t nearest = (int32_t)(bounded[t] + 0.5f);
@@ -159,7 +162,8 @@ static kmv_status find_shift(kmv_entries *e, kmv_row_scaling scaling, kmv_error 
     for (size_t i = 0; i < e->q.n && st == KMV_OK; i++) {
         if (!isfinite(s.largest[i]))
             st = kmv_fail(err, KMV_EINVAL,
-                          "logits of row %zu overflow float: sigma = %g is too small for this data",
+                          "logits of row %zu overflow float: sigma = %g is too small or too large "
+                          "for this data",
                           i, e->problem.sigma);
         else if (s.with_sum)
             e->shift[i] = s.largest[i] + log2(s.sum[i]);

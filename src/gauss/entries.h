@@ -21,8 +21,8 @@ typedef struct {
 /**
  * Pack rows[0 .. n_rows-1] (ascending; NULL: all n_q) and all keys of a checked problem; for scaled
  * rows one pass finds the row sums or maxima. KMV_EINVAL when a scaling is asked of the wrong kind
- * of matrix, or when exponents overflow float (sigma too small for the distances or norms);
- * KMV_ENOMEM. Cost: packing, and 2 d flops per pair for scaled rows.
+ * of matrix, or when exponents overflow float (sigma too small or too large for the distances or
+ * norms); KMV_ENOMEM. Cost: packing, and 2 d flops per pair for scaled rows.
  */
 kmv_status kmv_entries_init(kmv_entries *e, const kmv_problem *problem, kmv_row_scaling scaling,
                             const size_t *rows, size_t n_rows, int threads, const char *isa,

@@ -225,7 +225,8 @@ static kmv_status check_bins(const passes *p, const kmv_entries *e, kmv_error *e
     for (size_t b = INFINITE_BIN + 1; b < BINS; b++) {
         if (p->bins[b] > 0)
             return kmv_fail(err, KMV_EINVAL,
-                            "exponents overflow float: sigma = %g is too small for this data",
+                            "exponents overflow float: sigma = %g is too small or too large for "
+                            "this data",
                             e->problem.sigma);
     }
     return KMV_OK;
