@@ -145,6 +145,7 @@ asan: ## all tests with address and undefined-behaviour sanitizers, in build-asa
 
 valgrind: $(TESTS) ## the tests of single modules under memcheck
 	@KMV_TEST_TIMEOUT=1200 KMV_TEST_WRAPPER="valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	    --child-silent-after-fork=yes \
 	    --suppressions=scripts/valgrind.supp" scripts/run_tests.sh $(TESTS)
 
 tidy: $(BUILD)/build_info.h ## clang-tidy over the sources

@@ -17,11 +17,35 @@
 typedef struct {
     const char *path; /* as the user named it */
     const char *temporary;
-    int exists;
+    const char *target; /* path with links resolved */
+    int exists, fd;     /* fd: of the temporary file */
     kmv_h5_change *change;
     const void *request;
     size_t bytes;
 } job;
+
+static kmv_status copy_bytes(const char *path, int to, kmv_error *err)
+{
+    const int from = open(path, O_RDONLY | O_CLOEXEC);
+    char block[1 << 16];
+    kmv_status st = KMV_OK;
+    ssize_t got = 0;
+
+    if (from < 0)
+        return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
+    while (st == KMV_OK && (got = read(from, block, sizeof block)) > 0) {
+        for (ssize_t done = 0, n; done < got; done += n) {
+            if ((n = write(to, block + done, (size_t)(got - done))) < 0) {
+                st = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
+                break;
+            }
+        }
+    }
+    if (got < 0)
+        st = kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
+    close(from);
+    return st;
+}
 
 static kmv_status change_file(const void *request, kmv_child *child, kmv_error *err)
 {
@@ -33,6 +57,8 @@ static kmv_status change_file(const void *request, kmv_child *child, kmv_error *
     kmv_h5_begin();
     if ((st = kmv_child_allow(2 * j->bytes, j->bytes, err)) != KMV_OK)
         return kmv_fail_prefix(err, st, "%s", j->path);
+    if (j->exists && (st = copy_bytes(j->target, j->fd, err)) != KMV_OK)
+        return st;
     file = j->exists ? H5Fopen(j->temporary, H5F_ACC_RDWR, H5P_DEFAULT)
                      : H5Fcreate(j->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     if (file < 0)
@@ -45,29 +71,6 @@ static kmv_status change_file(const void *request, kmv_child *child, kmv_error *
         return kmv_fail(err, KMV_EIO, "%s: cannot be written, is the disk full? (%s)", j->path,
                         kmv_h5_reason());
     return KMV_OK;
-}
-
-static kmv_status copy_bytes(const char *path, const char *temporary, int to, kmv_error *err)
-{
-    const int from = open(path, O_RDONLY | O_CLOEXEC);
-    char block[1 << 16];
-    kmv_status st = KMV_OK;
-    ssize_t got = 0;
-
-    if (from < 0)
-        return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
-    while (st == KMV_OK && (got = read(from, block, sizeof block)) > 0) {
-        for (ssize_t done = 0, n; done < got; done += n) {
-            if ((n = write(to, block + done, (size_t)(got - done))) < 0) {
-                st = kmv_fail(err, KMV_EIO, "%s: %s", temporary, strerror(errno));
-                break;
-            }
-        }
-    }
-    if (got < 0)
-        st = kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
-    close(from);
-    return st;
 }
 
 /* The rename itself must be on disk too. */
@@ -85,15 +88,14 @@ static void sync_folder(const char *path)
     }
 }
 
-static kmv_status make_temporary(const char *path, const char *target, job *j,
-                                 const struct stat *old, int *fd, kmv_error *err)
+static kmv_status make_temporary(job *j, mode_t mode, kmv_error *err)
 {
-    *fd = open(j->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (*fd < 0)
-        return kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    if (j->exists && fchmod(*fd, old->st_mode & 07777) != 0)
+    j->fd = open(j->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (j->fd < 0)
+        return kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", j->path, strerror(errno));
+    if (j->exists && fchmod(j->fd, mode & 07777) != 0)
         return kmv_fail(err, KMV_EIO, "%s: %s", j->temporary, strerror(errno));
-    return j->exists ? copy_bytes(target, j->temporary, *fd, err) : KMV_OK;
+    return KMV_OK;
 }
 
 kmv_status kmv_h5_replace(const char *path, kmv_h5_change *change, const void *request,
@@ -101,8 +103,8 @@ kmv_status kmv_h5_replace(const char *path, kmv_h5_change *change, const void *r
 {
     char target[PATH_MAX], temporary[PATH_MAX];
     struct stat old;
-    job j = {path, temporary, stat(path, &old) == 0, change, request, bytes};
-    int fd = -1, nothing;
+    job j = {path, temporary, target, stat(path, &old) == 0, -1, change, request, bytes};
+    int nothing;
     kmv_status st;
 
     if (j.exists && !S_ISREG(old.st_mode))
@@ -112,17 +114,17 @@ kmv_status kmv_h5_replace(const char *path, kmv_h5_change *change, const void *r
         snprintf(temporary, sizeof temporary, "%s.%ld.tmp", target, (long)getpid()) >=
             (int)sizeof temporary)
         return kmv_fail(err, KMV_EIO, "%s: the path cannot be resolved", path);
-    if ((st = make_temporary(path, target, &j, &old, &fd, err)) != KMV_OK ||
+    if ((st = make_temporary(&j, j.exists ? old.st_mode : 0, err)) != KMV_OK ||
         (st = kmv_child_run(path, change_file, &j, &nothing, 0, NULL, NULL, err)) != KMV_OK)
         goto out;
-    if (fsync(fd) != 0 || rename(temporary, target) != 0) {
+    if (fsync(j.fd) != 0 || rename(temporary, target) != 0) {
         st = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
         goto out;
     }
     sync_folder(target);
 out:
-    if (fd >= 0) {
-        close(fd);
+    if (j.fd >= 0) {
+        close(j.fd);
         if (st != KMV_OK)
             unlink(temporary);
     }

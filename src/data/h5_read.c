@@ -9,6 +9,7 @@
 #include "data/h5_address.h"
 #include "data/h5_child.h"
 #include "data/h5_problem.h"
+#include "data/manifest.h"
 
 /* ---- in the child: rows of one array --------------------------------------------------------- */
 
@@ -419,6 +420,8 @@ kmv_status kmv_dataset_read(const char *address, size_t n_max, kmv_dataset *out,
 
     if ((st = ask(address, n_max, 1, &request, &head, (void **)&data, &bytes, err)) != KMV_OK)
         return st;
+    if ((st = kmv_manifest_check(request.address.path, err)) != KMV_OK)
+        goto out;
     if (!sizes_fit(&head, bytes, &k_at, &v_at)) {
         st = kmv_fail(err, KMV_EFORMAT, "%s: malformed HDF5 file (the reader was led astray)",
                       address);

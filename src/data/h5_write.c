@@ -102,10 +102,6 @@ static hid_t create_dataset(hid_t group, const char *name, hid_t type, int rank,
     return set;
 }
 
-static kmv_status put_array(hid_t group, const char *path, const char *name, hid_t file_type,
-                            hid_t memory_type, int rank, const hsize_t *dims, const void *data,
-                            const kmv_attribute *attributes, kmv_error *err);
-
 static int put_attribute(hid_t object, const char *name, hid_t file_type, hid_t memory_type,
                          const void *value)
 {
@@ -366,25 +362,44 @@ typedef struct {
     const kmv_attribute *attributes;
 } table_request;
 
-/* The compound type of a row, as it lies in memory; packed it is the type in the file. */
-static hid_t row_type(const table_request *r)
+static size_t field_size(const kmv_h5_field *f)
 {
-    hid_t row = H5Tcreate(H5T_COMPOUND, r->row_size);
+    return f->is_text ? f->size : sizeof(double);
+}
 
+static int insert_field(hid_t row, const kmv_h5_field *f, size_t offset)
+{
+    hid_t text;
+    int ok;
+
+    if (!f->is_text)
+        return H5Tinsert(row, f->name, offset, H5T_NATIVE_DOUBLE) >= 0;
+    if ((text = H5Tcopy(H5T_C_S1)) < 0)
+        return 0;
+    ok = H5Tset_size(text, f->size) >= 0 && H5Tset_cset(text, H5T_CSET_UTF8) >= 0 &&
+         H5Tinsert(row, f->name, offset, text) >= 0;
+    H5Tclose(text);
+    return ok;
+}
+
+/* The compound type of a row: as it lies in memory, or packed in the order of the fields, which is
+ * the order of the columns for whoever reads the file. */
+static hid_t row_type(const table_request *r, int packed)
+{
+    size_t size = 0, at = 0;
+    hid_t row;
+
+    for (size_t i = 0; i < r->n_fields; i++)
+        size += field_size(&r->fields[i]);
+    row = H5Tcreate(H5T_COMPOUND, packed ? size : r->row_size);
     for (size_t i = 0; i < r->n_fields && row >= 0; i++) {
         const kmv_h5_field *f = &r->fields[i];
-        const hid_t text = f->is_text ? H5Tcopy(H5T_C_S1) : H5I_INVALID_HID;
-        const int ok = f->is_text ? text >= 0 && H5Tset_size(text, f->size) >= 0 &&
-                                        H5Tset_cset(text, H5T_CSET_UTF8) >= 0 &&
-                                        H5Tinsert(row, f->name, f->offset, text) >= 0
-                                  : H5Tinsert(row, f->name, f->offset, H5T_NATIVE_DOUBLE) >= 0;
 
-        if (text >= 0)
-            H5Tclose(text);
-        if (!ok) {
+        if (!insert_field(row, f, packed ? at : f->offset)) {
             H5Tclose(row);
             row = H5I_INVALID_HID;
         }
+        at += field_size(f);
     }
     return row;
 }
@@ -393,13 +408,12 @@ static kmv_status put_table(hid_t file, const char *path, const void *request, k
 {
     const table_request *r = request;
     const hsize_t count = r->count;
-    const hid_t memory_type = row_type(r);
-    const hid_t file_type = memory_type >= 0 ? H5Tcopy(memory_type) : H5I_INVALID_HID;
+    const hid_t memory_type = row_type(r, 0), file_type = row_type(r, 1);
     const char *last;
     hid_t group = H5I_INVALID_HID;
     kmv_status st;
 
-    if (file_type < 0 || H5Tpack(file_type) < 0) {
+    if (memory_type < 0 || file_type < 0) {
         st = kmv_fail(err, KMV_EINTERNAL, "%s: '%s': bad table of fields (%s)", path, r->name,
                       kmv_h5_reason());
         goto out;

@@ -17,7 +17,8 @@
  *  one kmv_alloc'ed block, freed with kmv_free. */
 kmv_status kmv_h5_list(const char *address, char ***list, size_t *count, kmv_error *err);
 
-/** Read one problem; at most the first n_max rows of q, k and v (0: all). */
+/** Read one problem; at most the first n_max rows of q, k and v (0: all). The file is checked
+ *  against a manifest beside it (manifest.h), whole arrays against the group's attribute sha256. */
 kmv_status kmv_dataset_read(const char *address, size_t n_max, kmv_dataset *out, kmv_error *err);
 
 /** Write (or replace) the problem as group of the file; whole file under a temporary name, flushed,
@@ -53,7 +54,8 @@ kmv_status kmv_h5_write_table(const char *path, const char *name, const kmv_h5_f
                               size_t n_fields, const void *rows, size_t count, size_t row_size,
                               const kmv_attribute *attributes, kmv_error *err);
 
-/** What `kmv info` shows of one problem: one line, or an error. */
+/** What `kmv info` shows of one problem, after every check that reading makes but the manifest.
+ *  type: of q, or "Q,K" where k has another. Fields are NaN, -1 or "" where there is nothing. */
 typedef struct {
     char address[512], type[16];
     size_t n_q, n_k, d, r;
