@@ -6,12 +6,18 @@
 #include "base/status.h"
 #include "base/str.h"
 
-extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64, kmv_algo_uniform,
-    kmv_algo_importance;
+extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64, kmv_algo_exact_blas,
+    kmv_algo_uniform, kmv_algo_importance;
 
+/* One a line, in the order of listings. */
 const kmv_algo *const kmv_algo_table[] = {
-    &kmv_algo_null,    &kmv_algo_exact,      &kmv_algo_exact_f64,
-    &kmv_algo_uniform, &kmv_algo_importance, NULL,
+    &kmv_algo_null,       //
+    &kmv_algo_exact,      //
+    &kmv_algo_exact_f64,  //
+    &kmv_algo_exact_blas, //
+    &kmv_algo_uniform,    //
+    &kmv_algo_importance, //
+    NULL,
 };
 
 /* A default that its own table refuses would only show when somebody uses the algorithm. */
