@@ -28,6 +28,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"t_total_med_s"},
         .along = {"n_q", "n_k"},
         .order = "n_q",
+        .leave_out = {"null"},
         .panel = "dataset",
         .fit = {"t_total_med_s"},
     },
@@ -38,6 +39,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"err_l2_med"},
         .along = {"eps", "delta", "algo_opts"},
         .order = "t_total_med_s",
+        .leave_out = {"null", "exact-f64"},
         .panel = "dataset",
     },
     {
@@ -47,6 +49,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"err_l2_med", "t_total_med_s"},
         .along = {"sigma", "sigma_spec"},
         .order = "sigma",
+        .leave_out = {"null", "exact-f64"},
         .panel = "dataset",
     },
     {
@@ -56,6 +59,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"t_total_med_s", "err_l2_med"},
         .along = {"d", "sigma"},
         .order = "d",
+        .leave_out = {"null", "exact-f64"},
         .panel = "dataset",
     },
     {
@@ -65,6 +69,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"err_l2_med"},
         .along = {"eps"},
         .order = "eps",
+        .leave_out = {"null", "exact-f64"},
         .panel = "dataset",
     },
     {
@@ -74,6 +79,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .y = {"pairs_per_query"},
         .along = {"n_q", "n_k"},
         .order = "n_q",
+        .leave_out = {"null"},
         .panel = "dataset",
         .fit = {"pairs_per_query"},
     },

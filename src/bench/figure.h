@@ -22,6 +22,8 @@ typedef struct {
     const char *along[KMV_FIGURE_COLUMNS]; /* columns that vary along one curve beside x; what else
                                               tells rows apart tells curves apart */
     const char *order;                     /* column by which the points of a curve are joined */
+    const char
+        *leave_out[KMV_FIGURE_COLUMNS]; /* algorithms drawn only when a filter on algo is set */
     const char *panel; /* column of which each value gets panels of its own, unless `panel` says */
     /* Whose exponent over x stands in the legend: for rows of raw.tsv y columns, fitted here; for
      * rows of measure.tsv the columns that hold it, NAME, NAME_lo, NAME_hi. */
@@ -65,12 +67,12 @@ typedef struct {
 /**
  * Write DIR/agg/NAME/: one TSV per curve (all columns of the rows' schema; where a row has no
  * interval its ends are its value) and series.gp (what the template needs: titles, files, labels
- * with fitted exponents, styles). Rows of `null` are left out unless a filter on algo names them:
- * it is the scale of errors, not a method. What tells curves apart, beside the algorithm (or data
- * set), is found from the rows. A section that selects no rows, or more than KMV_FIGURE_SERIES
- * curves in a panel, is KMV_EINVAL with the config's path and line. When every selected row is
- * without numbers (skipped, out of time) nothing is written, outcome->drawn is 0 and the note says
- * why.
+ * with fitted exponents, styles). Without a filter on algo, `null` is left out (it is the scale of
+ * errors, not a method) and, where errors are drawn, `exact-f64` (they are errors against it). What
+ * tells curves apart, beside the algorithm (or data set), is found from the rows. A section that
+ * selects no rows, or more than KMV_FIGURE_SERIES curves in a panel, is KMV_EINVAL with the
+ * config's path and line. When every selected row is without numbers (skipped, out of time) nothing
+ * is written, outcome->drawn is 0 and the note says why.
  */
 enum { KMV_FIGURE_SERIES = 24, KMV_FIGURE_PANELS = 12 };
 kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *results,

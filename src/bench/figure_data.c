@@ -73,8 +73,8 @@ static int drawable(const job *j, const void *row)
 
 static int selected(const job *j, const void *row)
 {
-    if (j->kind->source == KMV_FIGURE_RAW && strcmp(text_of(j, "algo", row), "null") == 0 &&
-        kmv_figure_value(j->figure, "algo", NULL) == NULL)
+    if (j->kind->source == KMV_FIGURE_RAW && kmv_figure_value(j->figure, "algo", NULL) == NULL &&
+        has_name(j->kind->leave_out, text_of(j, "algo", row)))
         return 0;
     return kmv_figure_keeps(j->figure, j->schema, row);
 }

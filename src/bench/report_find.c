@@ -171,7 +171,7 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
     for (size_t i = 0; i < count; i++) {
         const kmv_winner *w = &winners[i];
 
-        if (strcmp(w->fastest, "exact") != 0 && w->trivial == 0 && w->speedup_total_med > 1 &&
+        if (strcmp(w->fastest, "exact") != 0 && w->trivial == 0 && w->speedup_total_lo > 1 &&
             (best == NULL || w->speedup_total_med > best->speedup_total_med))
             best = w;
     }

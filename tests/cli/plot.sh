@@ -1,0 +1,102 @@
+. "$ROOT/tests/cli/lib"
+export KMV_PLOTS="$ROOT/plots"
+cat > a.ini <<'END'
+[experiment]
+name = small
+seed = 3
+reps = 2
+min_time = 0
+[dataset blobs]
+generator = planted
+[sweep]
+dataset = blobs
+algo = null, exact, uniform
+n = 32, 64, 128
+d = 4
+eps = 0.1, 0.5
+[sweep dimension]
+dataset = blobs
+algo = null, exact, uniform
+n = 64
+d = 2, 4, 8
+eps = 0.1
+[sweep sigma]
+dataset = blobs
+algo = null, exact, uniform
+n = 64
+d = 4
+sigma = x0.5, x2
+eps = 0.1
+[figure time]
+kind = time_vs_n
+title = Time of small_things & "others"
+d = 4
+sigma = x1
+[figure sigma]
+kind = sigma
+n = 64
+d = 4
+[figure dimension]
+kind = dimension
+n = 64
+sigma = x1
+eps = 0.1
+[figure errors]
+kind = error_vs_time
+n = 64
+[figure asked]
+kind = reached_vs_asked
+algo = uniform, null
+n = 64
+[figure pairs]
+kind = pairs_vs_n
+d = 4
+sigma = x1
+END
+check run "$KMV" run a.ini -o dir -q
+same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
+for figure in time sigma dimension errors asked pairs; do
+    for end in svg pdf png; do
+        check "$figure.$end is there" test -s dir/plots/$figure.$end
+    done
+    cp dir/plots/$figure.svg $figure.before
+done
+same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
+check again "$KMV" plot dir
+for figure in time sigma dimension errors asked pairs; do
+    check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
+done
+same "no version in a figure" "" "$(grep -il 'gnuplot [0-9]' dir/plots/*.svg)"
+same "a curve has the columns of a table" "$("$KMV" table dir | head -1)" \
+    "$(head -1 dir/agg/time/01-*.tsv)"
+same "null is left out unless asked for" "0 1" \
+    "$(grep -c "'null" dir/agg/time/series.gp) $(grep -c "= 'null" dir/agg/asked/series.gp)"
+
+# Strict: gnuplot warns and exits 0 where plot.sh must fail, and nothing may appear.
+plot() { "$ROOT/scripts/plot.sh" "$1" dir/agg/time new; }
+mkdir plots
+cp "$ROOT"/plots/*.gp plots
+check "plain template" plot plots/time_vs_n.gp
+rm new.*
+sed 's/"t_total_hi_s"/"t_total_hj_s"/' plots/time_vs_n.gp >plots/wrong.gp
+bad "missing column" 1 "t_total_hj_s" plot plots/wrong.gp
+sed 's/CURVE(i) /CURVE(i).".gone" /' plots/time_vs_n.gp >plots/wrong.gp
+bad "missing file" 1 "gone" plot plots/wrong.gp
+echo 'plot [' >>plots/wrong.gp
+bad "syntax" 1 "wrong.gp" plot plots/wrong.gp
+bad "missing template" 1 "plots/none.gp: no such file" plot plots/none.gp
+bad "missing index" 1 "series.gp: no such file" "$ROOT/scripts/plot.sh" plots/time_vs_n.gp dir new
+same "nothing was drawn" "" "$(ls new* 2>/dev/null)"
+cp dir/plots/time.svg before.svg
+printf 'print "something"\n' >>plots/time_vs_n.gp
+bad "kmv plot says what gnuplot says" 2 "[figure time]: plot.sh: " "$KMV" plot dir --figure time
+check "the old figure stays" cmp before.svg dir/plots/time.svg
+
+bad "no such figure" 2 "no [figure nothing]" "$KMV" plot dir --figure nothing
+bad "no folder" 2 "nowhere: want a results folder" "$KMV" plot nowhere
+line=$(grep -n '^n = 64' dir/config.ini | tail -1 | cut -d: -f1)
+sed -i "${line}s/64/65/" dir/config.ini
+bad "a figure without rows" 2 "dir/config.ini:$(grep -n '^.figure asked' dir/config.ini |
+    cut -d: -f1): [figure asked]: its filters select no rows" "$KMV" plot dir --figure asked
+sed -i "${line}s/n = 65/m = 65/" dir/config.ini
+bad "wrong key" 2 "dir/config.ini:$line:" "$KMV" plot dir

@@ -1,0 +1,71 @@
+. "$ROOT/tests/cli/lib"
+export KMV_PLOTS="$ROOT/plots"
+cat > a.ini <<'END'
+[experiment]
+name = small
+title = Small & <odd>
+seed = 3
+reps = 2
+min_time = 0
+[dataset blobs]
+generator = planted
+[sweep]
+dataset = blobs
+algo = null, exact, uniform
+matrix = gauss, softmax
+n = 32, 64
+d = 4
+eps = 0.1, 0.5
+[figure time]
+kind = time_vs_n
+matrix = gauss
+[figure nothing]
+kind = time_vs_n
+matrix = softmax
+algo = uniform
+END
+mkdir plots
+cp "$ROOT"/plots/*.gp plots
+check run "$KMV" run a.ini -o dir -q
+same "the last line is the report" "report: dir/report.html" "$(tail -1 out)"
+same "plots/latest leads to the figures" "$(realpath dir/plots)" "$(realpath plots/latest)"
+for file in report.html report.md results.h5 tables/cases.tsv tables/cases.md tables/cases.tex \
+    tables/fastest.tsv plots/time.svg; do
+    check "$file is there" test -s dir/$file
+done
+check "report again" "$KMV" report dir
+same "nothing from outside" "" "$(grep -oE 'https?://|src=|<script|<link|@import|url\([^#]' dir/report.html)"
+same "one picture" 1 "$(grep -c '<svg' dir/report.html)"
+same "ids are not repeated" "" "$(grep -oE " id=[\"'][^\"']*" dir/report.html | sort | uniq -d)"
+same "text is escaped" 1 "$(grep -c '<h1>Small &amp; &lt;odd&gt;</h1>' dir/report.html)"
+if grep -q 'skipped' dir/raw.tsv; then
+    same "what was skipped has a reason" 1 "$(grep -c 'Cases that are not ok</h2>' dir/report.html)"
+    check "a figure of skipped cases is a note" grep -q 'cases have no point' dir/report.html
+fi
+same "how to draw it again" 1 "$(grep -c 'kmv plot dir --figure time' dir/report.md)"
+same "how to run it again" 1 "$(grep -c 'kmv run a.ini -o dir' dir/report.md)"
+check "python reads it in a line" python3 -c "
+import sys
+try: import h5py
+except ImportError: sys.exit(0)
+t = h5py.File('dir/results.h5')['raw'][:]
+assert len(t) == $(($(wc -l <dir/raw.tsv) - 1)) and set(t['status']) <= {b'ok', b'skipped', b'fail_eps'}"
+
+check "table" "$KMV" table dir
+same "a row for each case and eps" "exact 0.1,exact 0.5,uniform 0.1,uniform 0.5," "$(
+    awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        $at["n_q"] == 64 && $at["matrix"] == "gauss" && $at["algo"] != "null" {
+            printf "%s %s,", $at["algo"], $at["eps_judged"] }' out)"
+check "latex" "$KMV" table dir --format tex -o t.tex --columns algo,algo_opts,t_total_med_s
+same "booktabs" "toprule midrule bottomrule" "$(grep -oE '(top|mid|bottom)rule' t.tex | xargs)"
+check "two folders" "$KMV" table dir dir --format md
+check "report of two" "$KMV" report dir dir -o both
+check "both are in it" test "$(grep -c '<h1>' both.html)" -eq 2
+bad "where should that be" 2 "want -o BASE" "$KMV" report dir dir
+bad "format" 2 "want tsv, md or tex, got 'pdf'" "$KMV" table dir --format pdf
+bad "column" 2 "no column 'speed'" "$KMV" table dir --columns speed
+bad "kind of table" 2 "want cases, fastest or assumption" "$KMV" table dir --table all
+bad "no results" 2 "plots: want a results folder" "$KMV" table plots
+bad "unwritable" 2 "/proc/t.md: cannot be written" "$KMV" table dir -o /proc/t.md
+printf 'experiment\tcolour\n' >dir/raw.tsv
+bad "foreign column" 2 "dir/raw.tsv:1: unknown column 'colour'" "$KMV" table dir
