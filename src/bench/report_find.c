@@ -197,11 +197,11 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
             line, KMV_HEADLINE_SIZE,
             "speed-up over exact: none; nothing else met its error where answering 0 does not");
     else
-        snprintf(
-            line, KMV_HEADLINE_SIZE,
-            "speed-up over exact: none, exact wins everywhere; the best of the others is %s at "
-            "%.3g of its speed (%s, n = %.0f, eps %g)",
-            other->algo, other->speedup_total_med, other->dataset, other->n_q, other->eps_judged);
+        snprintf(line, KMV_HEADLINE_SIZE,
+                 "speed-up over exact: none that is clear; the best of the others is %s at "
+                 "%.3g of its speed (%s, n = %.0f, eps %g)",
+                 other->algo, other->speedup_total_med, other->dataset, other->n_q,
+                 other->eps_judged);
 }
 
 /* Data sets from files are the real ones; names of their problems are NAME or NAME:PROBLEM. */
