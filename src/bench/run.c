@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
-#include "bench/results.h"
 #include "bench/runner.h"
 
 enum { PREPARATION_TIMES = 10 };
@@ -306,10 +305,6 @@ kmv_status kmv_run(const kmv_config *config, const kmv_cases *cases, const kmv_r
     if ((st = kmv_run_measures(&r, err)) == KMV_OK)
         st = run_groups(&r, &done, err);
     release_signals(&before, r.signal_fd);
-    if (st == KMV_OK && r.done > 0) {
-        kmv_run_progress(&r, "tables, figures and report");
-        st = kmv_results_write(options->dir, err);
-    }
 out:
     kmv_free(done.flags);
     kmv_journal_close(&r.raw);

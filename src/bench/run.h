@@ -30,8 +30,7 @@ typedef struct {
 
 /**
  * Run what the folder does not hold yet. Writes DIR/raw.tsv and DIR/measure.tsv (journals),
- * config.ini, provenance.tsv, datasets.tsv, cache/, and at the end, interrupted or not, what
- * kmv_results_write makes of them. Cases that share data run together; within such
+ * config.ini, provenance.tsv, datasets.tsv, cache/. Cases that share data run together; within such
  * a group repetitions are the outer loop and the order of the cases within one is random (seeded),
  * so that a drift of the machine hits all alike. A case that was skipped, timed out or ran out of
  * memory is not repeated: one row says so.

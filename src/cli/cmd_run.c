@@ -55,8 +55,6 @@ static void print_summary(const kmv_run_summary *s, const char *dir, FILE *out)
     fprintf(out, "%s: %zu ok, %zu fail_eps, %zu skipped, %zu timeout, %zu oom, %zu error%s\n", dir,
             s->ok, s->fail_eps, s->skipped, s->timeout, s->oom, s->error,
             s->interrupted ? " - interrupted; the same command goes on from here" : "");
-    if (s->ok + s->fail_eps + s->skipped + s->timeout + s->oom + s->error > 0)
-        fprintf(out, "report: %s/report.html\n", dir);
 }
 
 /* Tables, figures and report; then where they are and the three numbers of the experiment. */
