@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <omp.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/measure.h"
+#include "bench/provenance.h"
+#include "bench/results.h"
 #include "bench/sigma.h"
 #include "cli/commands.h"
 #include "data/h5io.h"
@@ -23,6 +24,7 @@ typedef struct {
     int causal;        /* 1, 0, or -1: as the file says */
     kmv_column columns[MAX_COLUMNS + 1];
     kmv_schema schema;
+    kmv_provenance provenance;
 } request;
 
 static kmv_status choose_columns(const kmv_args *args, request *r, kmv_error *err)
@@ -170,11 +172,17 @@ static kmv_status measure_sizes(const request *r, const char *name, const char *
 
     spec.causal = causal_of(r, data);
     for (size_t i = 0; i < count && st == KMV_OK; i++) {
+        char started[32];
+
+        kmv_utc_now(started);
         if ((st = resolve_sigma(r, sigma, data, sizes[i], &spec, err)) != KMV_OK ||
             (st = kmv_measure(data, sizes[i], &spec, &rows[i], err)) != KMV_OK)
             break;
         kmv_copy_text(rows[i].dataset, sizeof rows[i].dataset, name);
         kmv_copy_text(rows[i].sigma_spec, sizeof rows[i].sigma_spec, sigma);
+        kmv_copy_text(rows[i].commit, sizeof rows[i].commit, r->provenance.commit);
+        kmv_copy_text(rows[i].host, sizeof rows[i].host, r->provenance.cpu);
+        kmv_copy_text(rows[i].started, sizeof rows[i].started, started);
     }
     if (st == KMV_OK)
         kmv_measure_fit(rows, count);
@@ -228,26 +236,15 @@ static kmv_status measure_all(const kmv_cli *cli, const kmv_args *args, const re
     return st;
 }
 
-/* The same into a file, which gets its name when it is whole. */
 static kmv_status measure_into_file(const kmv_cli *cli, const kmv_args *args, const request *r,
                                     const char *path, kmv_error *err)
 {
-    char temporary[1024];
-    FILE *out;
-    kmv_status st;
+    kmv_new_file file;
+    kmv_status st = kmv_new_file_open(&file, err, "%s", path);
 
-    if ((size_t)snprintf(temporary, sizeof temporary, "%s.tmp", path) >= sizeof temporary)
-        return kmv_fail(err, KMV_EINVAL, "-o: the path is too long");
-    if ((out = fopen(temporary, "w")) == NULL)
-        return kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    st = measure_all(cli, args, r, out, err);
-    if (fclose(out) != 0 && st == KMV_OK)
-        st = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
-    if (st == KMV_OK && rename(temporary, path) != 0)
-        st = kmv_fail(err, KMV_EIO, "%s: cannot be replaced: %s", path, strerror(errno));
     if (st != KMV_OK)
-        unlink(temporary);
-    return st;
+        return st;
+    return kmv_new_file_commit(&file, measure_all(cli, args, r, file.out, err), err);
 }
 
 static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_error *err)
@@ -257,6 +254,7 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     kmv_status st = read_request(cli, args, &r, err);
 
     (void)exit_code;
+    kmv_provenance_get(&r.provenance);
     if (st == KMV_OK)
         st = path != NULL ? measure_into_file(cli, args, &r, path, err)
                           : measure_all(cli, args, &r, cli->out, err);
