@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -13,6 +14,8 @@ enum { DEFLATE_RATIO_MAX = 1040 };
 
 void kmv_h5_begin(void)
 {
+    /* Some file systems have no locks; our own writers rename, so that reading needs none. */
+    setenv("HDF5_USE_FILE_LOCKING", "BEST_EFFORT", 0);
     H5dont_atexit();
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
