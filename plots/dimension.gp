@@ -11,7 +11,7 @@ do for [p = 1:PANELS] {
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "d":"t_total_med_s":"t_total_lo_s":"t_total_hi_s" with yerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2
-    eval CELL(p, 2, "error |y - Kx| / |x|")
+    eval CELL(p, 2, "error ".ERROR)
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "d":"null_err" with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "d":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \

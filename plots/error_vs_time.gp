@@ -7,7 +7,7 @@ set multiplot
 set xlabel "set-up and one product [s]"
 set format x "10^{%L}"
 do for [p = 1:PANELS] {
-    eval CELL(p, 1, "error |y - Kx| / |x|")
+    eval CELL(p, 1, "error ".ERROR)
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"null_err" with lines \
         linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"err_l2_med":"t_total_lo_s":\

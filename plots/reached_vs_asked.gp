@@ -8,7 +8,7 @@ set multiplot
 set xlabel "error asked, {/Symbol e}"
 set format x "10^{%L}"
 do for [p = 1:PANELS] {
-    eval CELL(p, 1, "error reached |y - Kx| / |x|")
+    eval CELL(p, 1, "error reached ".ERROR)
     plot x with lines linecolor rgb 0x000000 linewidth 0.6 dashtype 1, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) using "eps":"null_err" with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \

@@ -8,7 +8,7 @@ set autoscale xfix
 set xlabel "bandwidth {/Symbol s} [coordinates]"
 set format x "%g"
 do for [p = 1:PANELS] {
-    eval CELL(p, 1, "error |y - Kx| / |x|")
+    eval CELL(p, 1, "error ".ERROR)
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "sigma":"null_err" with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "sigma":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \

@@ -23,12 +23,15 @@ LONGEST = strlen(EXTRA_TEXT)
 do for [i = 1:SERIES] {
     LONGEST = strlen(key_text(i, 1)) > LONGEST ? strlen(key_text(i, 1)) : LONGEST
 }
+# A legend of its own must fit below its panel.
+if (OWN_KEYS) PANEL_W = 0.65 + 0.075 * LONGEST > PANEL_W ? 0.65 + 0.075 * LONGEST : PANEL_W
 KEY_COLS = OWN_KEYS ? 1 : int(COLS * PANEL_W / (0.65 + 0.078 * LONGEST))
 KEY_COLS = KEY_COLS < 1 ? 1 : (KEY_COLS > ENTRIES ? ENTRIES : KEY_COLS)
 KEY_ROWS = int((ENTRIES + KEY_COLS - 1) / KEY_COLS)
 TITLE_H = (TITLE eq "" ? 0 : 0.24) + (PANELS > 1 ? 0.2 : 0.0) + 0.14
 KEY_H = LINE_H * KEY_ROWS + 0.06
 W = COLS * PANEL_W
+W = 0.65 + 0.08 * LONGEST > W ? 0.65 + 0.08 * LONGEST : W
 H = TITLE_H + ROWS * PANEL_H + KEY_H
 SIZE = FORMAT eq "pdf" ? sprintf("%.2fin,%.2fin", W, H) : FORMAT eq "svg" ? \
        sprintf("%.0f,%.0f", W * 96, H * 96) : sprintf("%.0f,%.0f", W * 200, H * 200)
@@ -52,12 +55,12 @@ CURVE(i) = DIR."/".FILE[i]
 
 # Colours that stay apart for the colour-blind and, by their lightness, in grey; marks and dashes
 # differ as well.
-array RGB[8] = [0x000000, 0xD55E00, 0x332288, 0x2A9FD6, 0xE69F00, 0x882255, 0x117733, 0x44BB99]
+array RGB[8] = [0x000000, 0xD55E00, 0x332288, 0x2A9FD6, 0xE69F00, 0x882255, 0x117733, 0x6FD1B0]
 array MARK[8] = [7, 4, 9, 6, 11, 12, 5, 8]
 rgb(i) = RGB[1 + COLOUR[i] % 8]
 mark(i) = MARK[1 + (COLOUR[i] + 3 * VARIANT[i]) % 8]
 dash(i) = 1 + (COLOUR[i] / 8 + VARIANT[i]) % 5
-set linetype 100 linecolor rgb 0x808080 dashtype 3 linewidth 1.2
+set linetype 100 linecolor rgb 0x999999 dashtype 1 linewidth 1.0
 
 set border 3 linewidth 0.8
 set tics nomirror out scale 0.5

@@ -462,6 +462,18 @@ static size_t put_keys(const curve *curves, size_t count, FILE *out)
     return keys;
 }
 
+/* The error of a softmax product is relative to V. */
+static const char *error_label(const job *j)
+{
+    size_t softmax = 0;
+
+    for (size_t i = 0; i < j->n_points; i++)
+        softmax += strcmp(text_of(j, "matrix", j->points[i].row), "softmax") == 0 ? 1u : 0u;
+    return softmax == 0             ? "|y - Kx| / |x|"
+           : softmax == j->n_points ? "|y - PV| / |V|"
+                                    : "|y - Kx| / |x|, |y - PV| / |V|";
+}
+
 static kmv_status write_index(const job *j, const curve *curves, size_t count, const char *folder,
                               kmv_error *err)
 {
@@ -475,11 +487,11 @@ static kmv_status write_index(const job *j, const curve *curves, size_t count, c
     append_enhanced(title, sizeof title, kmv_figure_value(j->figure, "title", ""));
     fprintf(f.out,
             "# Written by kmv plot: the curves of figure %s, kind %s.\n"
-            "TITLE = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
+            "TITLE = '%s'\nERROR = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
             "array PANEL_TITLE[PANELS]\narray FIRST[PANELS]\narray LAST[PANELS]\n"
             "array KEY[SERIES]\narray FILE[SERIES]\narray LABEL[SERIES]\narray "
             "COLOUR[SERIES]\narray VARIANT[SERIES]\n",
-            j->figure->name, j->kind->name, title, panels, count, most,
+            j->figure->name, j->kind->name, title, error_label(j), panels, count, most,
             labels_agree(curves, count));
     for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
         fprintf(f.out, "array FIT%zu[SERIES]\n", k + 1);
