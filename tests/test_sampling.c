@@ -180,15 +180,18 @@ static void size_from_target(void **state)
     (void)state;
     for (size_t j = 0; j < N; j++)
         score[j] = one[j] = 1;
-    m = kmv_sample_size(score, one, one, N, 100, 0.05, p);
+    m = kmv_sample_size(score, one, one, N, 100, 0.05, 0, p);
     for (size_t j = 0; j < N; j++)
         sum += p[j];
     CHECK_CLOSE(sum, m, 1e-9 * m);
     assert_true(kmv_sample_deviation(one, one, p, N, 0.05) <= 100);
     kmv_sample_probabilities(score, N, m / 1.021, p);
     assert_true(kmv_sample_deviation(one, one, p, N, 0.05) > 100);
+    /* safety sqrt(V) = t: V = (N/m - 1) N by hand. */
+    m = kmv_sample_size(score, one, one, N, 100, 0.05, 2, p);
+    CHECK_CLOSE(m, N * N / (100.0 * 100 / 4 + N), 0.02 * m);
     /* A target that no sample meets takes every column. */
-    CHECK_CLOSE(kmv_sample_size(score, one, one, N, 1e-9, 0.05, p), N, 1e-9);
+    CHECK_CLOSE(kmv_sample_size(score, one, one, N, 1e-9, 0.05, 0, p), N, 1e-9);
     CHECK_CLOSE(p[17], 1, 0);
 }
 

@@ -14,7 +14,7 @@
 
 typedef struct {
     size_t samples, pilot;
-    double share_x2, share_x, share_uniform;
+    double share_x2, share_x, share_uniform, safety;
 } opts;
 
 static const kmv_option options[] = {
@@ -28,6 +28,8 @@ static const kmv_option options[] = {
      "share of the sample drawn by |x_j|", NULL},
     {"share_uniform", KMV_OPT_REAL, offsetof(opts, share_uniform), "0.1", 0, 1,
      "share drawn uniformly where x_j is not 0; the rest goes by |x_j| c_j", NULL},
+    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "0", 0, 1000,
+     "0: error <= eps with probability 1 - delta; else rms error = eps / safety", NULL},
     {0},
 };
 
@@ -90,7 +92,7 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
 
     (void)err;
     set_scores(s, x_norm2);
-    kmv_column_sampler_apply(s, o->samples, x_norm2, context);
+    kmv_column_sampler_apply(s, o->samples, o->safety, x_norm2, context);
     return KMV_OK;
 }
 

@@ -9,6 +9,7 @@
 
 typedef struct {
     size_t samples, pilot;
+    double safety;
 } opts;
 
 static const kmv_option options[] = {
@@ -16,6 +17,8 @@ static const kmv_option options[] = {
      "columns to draw, expected; 0: set from eps and delta", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "128", 2, 1e6,
      "rows computed exactly to set samples from eps", NULL},
+    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "0", 0, 1000,
+     "0: error <= eps with probability 1 - delta; else rms error = eps / safety", NULL},
     {0},
 };
 
@@ -43,7 +46,7 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
     (void)err;
     for (size_t j = 0; j < s->problem->k->n; j++)
         s->score[j] = 1;
-    kmv_column_sampler_apply(s, o->samples, x_norm2, context);
+    kmv_column_sampler_apply(s, o->samples, o->safety, x_norm2, context);
     return KMV_OK;
 }
 

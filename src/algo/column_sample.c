@@ -60,8 +60,15 @@ double kmv_sample_deviation(const double *x2, const double *c2, const double *p,
     return half + sqrt(half * half + 2 * log_term * variance);
 }
 
+double kmv_sample_error(const double *x2, const double *c2, const double *p, size_t n, double delta,
+                        double safety)
+{
+    return safety > 0 ? safety * sqrt(kmv_sample_variance(x2, c2, p, n))
+                      : kmv_sample_deviation(x2, c2, p, n, delta);
+}
+
 double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
-                       double delta, double *p)
+                       double delta, double safety, double *p)
 {
     double lo = 1, hi = (double)n;
 
@@ -69,7 +76,7 @@ double kmv_sample_size(const double *score, const double *x2, const double *c2, 
         const double middle = sqrt(lo * hi);
 
         kmv_sample_probabilities(score, n, middle, p);
-        if (kmv_sample_deviation(x2, c2, p, n, delta) <= t)
+        if (kmv_sample_error(x2, c2, p, n, delta, safety) <= t)
             hi = middle;
         else
             lo = middle;
@@ -261,7 +268,7 @@ double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *c
     return total;
 }
 
-void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double x_norm2,
+void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,
                               kmv_apply_context *context)
 {
     const size_t n = s->problem->k->n;
@@ -272,7 +279,7 @@ void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double x_no
         kmv_sample_probabilities(s->score, n, expected, s->p);
     else
         expected = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2),
-                                   s->delta, s->p);
+                                   s->delta, safety, s->p);
     kmv_rng_restart(s->rng, context->key);
     count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
     if (s->c2_check != NULL)

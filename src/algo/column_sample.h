@@ -32,12 +32,16 @@ double kmv_sample_variance(const double *x2, const double *c2, const double *p, 
 double kmv_sample_deviation(const double *x2, const double *c2, const double *p, size_t n,
                             double delta);
 
+/** The error that a sample is sized for: safety sqrt(V), or for safety = 0 the deviation above. */
+double kmv_sample_error(const double *x2, const double *c2, const double *p, size_t n, double delta,
+                        double safety);
+
 /**
- * Expected sample size m, to 2 %, with which that deviation is at most t; n when no smaller one
- * does. p holds the probabilities of that m. Cost n per step of a bisection in log m.
+ * Expected sample size m, to 2 %, with which that error is at most t; n when no smaller one does. p
+ * holds the probabilities of that m. Cost n per step of a bisection in log m.
  */
 double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
-                       double delta, double *p);
+                       double delta, double safety, double *p);
 
 /** Draw: index takes the kept columns in ascending order, weight their 1/p_j (room for n of each).
  *  Returns how many. */
@@ -79,12 +83,13 @@ void kmv_column_sampler_destroy(kmv_column_sampler *s);
 double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *context);
 
 /**
- * The product by s->score: `samples` columns expected, or, for 0, as many as keep the error within
- * eps |X|_F with probability 1 - delta by the inequality above with the pilot's prediction for c_j
- * (an estimate, so the promise is as good as the pilot). Sets err_est to sqrt(V) / |X|_F where
+ * The product by s->score: `samples` columns expected, or, for 0, as many as the pilot's prediction
+ * for c_j asks for: with safety = 0 such that the error stays within eps |X|_F with probability
+ * 1 - delta by the inequality above (an estimate stands in for c_j, so the promise is as good as
+ * the pilot); else such that the rms error is eps / safety. Sets err_est to sqrt(V) / |X|_F where
  * there is a pilot. Allocates nothing.
  */
-void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double x_norm2,
+void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,
                               kmv_apply_context *context);
 
 #endif
