@@ -52,8 +52,9 @@ CLI_TOOLS := $(BUILD)/tests/tools/make_h5
 HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
 C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch] tests/*/*.c))
 
-# `make V=1` shows the commands whole.
-show = $(if $(V),,@printf '%-7s %s\n' $(1) '$(2)';)
+# `make V=1` shows the commands whole, `make -s` nothing.
+silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
+show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
