@@ -171,6 +171,29 @@ static void stems(void **state)
     assert_false(kmv_address_stem("longerthan.h5", stem, sizeof stem));
 }
 
+static void texts_are_one_line(void **state)
+{
+    static const char *const cases[][2] = {
+        {"a\nb\tc\033[2J\177", "a b c [2J "},
+        {"\303\244 \342\202\254 \360\237\230\200", "\303\244 \342\202\254 \360\237\230\200"},
+        {"caf\351", "caf?"},        /* Latin-1 */
+        {"\300\200 \370", "?? ?"},  /* overlong, no first byte */
+        {"cut \342\202", "cut ??"}, /* at the end */
+        {"\342x\202", "?x?"},       /* in the middle */
+    };
+    char text[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, "%s", cases[i][0]);
+        kmv_one_line(text, sizeof text);
+        assert_string_equal(text, cases[i][1]);
+    }
+    memset(text, 'x', sizeof text);
+    kmv_one_line(text, 4);
+    assert_string_equal(text, "xxx");
+}
+
 static void long_addresses(void **state)
 {
     char text[600];

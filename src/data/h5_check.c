@@ -280,7 +280,7 @@ static kmv_status read_shape(const char *where, const char *name, hid_t space, i
 static kmv_status check_chunks(const char *where, const char *name, hid_t plist, hid_t space,
                                const kmv_h5_array *a, hsize_t stored, kmv_error *err)
 {
-    hsize_t chunk[KMV_H5_RANK_MAX] = {0}, found = 0;
+    hsize_t chunk[KMV_H5_RANK_MAX] = {0}, found = 0, along;
     double want = 1.0;
     int deflated = 0;
 
@@ -290,7 +290,8 @@ static kmv_status check_chunks(const char *where, const char *name, hid_t plist,
     for (int i = 0; i < a->rank; i++) {
         if (chunk[i] == 0)
             return kmv_fail(err, KMV_EFORMAT, "%s: %s: chunks of extent 0", where, name);
-        want *= (double)((a->dims[i] - 1) / chunk[i] + 1);
+        along = (a->dims[i] - 1) / chunk[i] + 1;
+        want *= (double)along;
     }
     for (int i = 0; i < H5Pget_nfilters(plist); i++) {
         unsigned flags, config;

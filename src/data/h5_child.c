@@ -89,12 +89,35 @@ void kmv_child_release(void *array, size_t bytes)
         munmap(array, bytes);
 }
 
+/* Bytes of the UTF-8 character at c, or 0 where there is none (RFC 3629, but for surrogates). */
+static size_t utf8_length(const unsigned char *c)
+{
+    const size_t length = *c < 0x80                  ? 1
+                          : *c >= 0xc2 && *c <= 0xdf ? 2
+                          : *c >= 0xe0 && *c <= 0xef ? 3
+                          : *c >= 0xf0 && *c <= 0xf4 ? 4
+                                                     : 0;
+
+    for (size_t i = 1; i < length; i++) {
+        if ((c[i] & 0xc0) != 0x80) /* stops at the closing '\0' too */
+            return 0;
+    }
+    return length;
+}
+
 void kmv_one_line(char *text, size_t size)
 {
+    unsigned char *c = (unsigned char *)text;
+
     text[size - 1] = '\0';
-    for (unsigned char *c = (unsigned char *)text; *c != '\0'; c++) {
-        if (*c < ' ' || *c == 127)
+    while (*c != '\0') {
+        const size_t length = utf8_length(c);
+
+        if (length == 0)
+            *c = '?';
+        else if (*c < ' ' || *c == 127)
             *c = ' ';
+        c += length > 0 ? length : 1;
     }
 }
 

@@ -39,7 +39,8 @@ void *kmv_child_array(kmv_child *child, size_t bytes, kmv_error *err);
  *  KMV_ENOMEM when the machine does not have as much. */
 kmv_status kmv_child_allow(size_t memory_b, size_t work_b, kmv_error *err);
 
-/** End text (size bytes) with '\0' and replace control characters by blanks: one line. */
+/** End text (size bytes) with '\0', replace control characters by blanks and what is no UTF-8 by
+ *  '?': one line that can be printed and put into JSON. */
 void kmv_one_line(char *text, size_t size);
 
 #endif

@@ -500,7 +500,7 @@ static kmv_status read_matrix(const void *request, kmv_child *child, kmv_error *
         goto out;
     h->rows = a.dims[0];
     h->columns = a.rank == 2 ? a.dims[1] : 1;
-    if ((st = kmv_child_allow(3 * 8 * a.elements, 8 * a.elements, err)) != KMV_OK)
+    if ((st = kmv_child_allow(24 * a.elements, 8 * a.elements, err)) != KMV_OK)
         goto out;
     if ((out = kmv_child_array(child, a.elements * 8, err)) == NULL) {
         st = KMV_ENOMEM;
