@@ -216,6 +216,7 @@ int main(void)
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(numbers_behind_a_group),
         cmocka_unit_test(stems),
+        cmocka_unit_test(texts_are_one_line),
         cmocka_unit_test(long_addresses),
     };
 
