@@ -66,3 +66,7 @@ check "time limit" "$KMV" run slow.ini -o limit -q --limit-time 0.2 --filter "al
 same "timeout rows" "timeout longer than the limit of 0.2 s" "$(awk -F'\t' 'NR > 1 {print $5, $6}' limit/raw.tsv)"
 bad_rc() { "$@" >out 2>err; echo $?; }
 same "strict" 1 "$(bad_rc "$KMV" run slow.ini -o limit -q --strict --filter "algo=exact,n=64,x=ones")"
+# A case that needs more memory than it may have.
+sed 's/^n = .*/n = 65536/; s/^d = 8/d = 256/; s/^algo.*/algo = exact/' a.ini >large.ini
+check "memory limit" "$KMV" run large.ini -o memory -q --limit-memory 1M --filter "algo=exact,x=ones"
+same "oom row" "oom" "$(awk -F'\t' 'NR > 1 {print $5}' memory/raw.tsv)"
