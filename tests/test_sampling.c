@@ -420,9 +420,36 @@ static void eps_is_kept(void **state)
             pairs = fmax(pairs, report.apply.pairs);
         }
         assert_true(failures <= 30);
+        assert_true(report.err_est < 8); /* the bound asks for more than the rms error */
         assert_true(pairs < 0.9 * N_Q * N_K);
         kmv_plan_destroy(plan);
     }
+    clear(&f);
+}
+
+/* Sized for its rms error: that is what the draws then have. The size is found to 2 %, which at two
+ * thirds of all columns moves V by 6 %; to it come six standard errors of 300 draws (sd of one
+ * squared error: below V; failure below 1e-8). */
+static void rms_is_met(void **state)
+{
+    fixture f = make(1, 0);
+    const kmv_settings settings = {.eps = 2, .delta = 0.01, .r = 1, .threads = 1, .seed = 2};
+    const double x_norm2 = norm2(f.x, N_K);
+    kmv_plan *plan;
+    kmv_error err = {""};
+    kmv_report report;
+    double y[N_Q], mse = 0;
+
+    (void)state;
+    finish(&f);
+    plan = plan_of(&f, "importance", "pilot=60,safety=1", &settings);
+    for (size_t t = 0; t < 300; t++) {
+        CHECK_OK(kmv_plan_apply(plan, f.x, 1, y, &report, &err));
+        mse += distance2(y, f.exact, N_Q) / 300;
+    }
+    CHECK_CLOSE(report.err_est, 2, 0.1);
+    CHECK_CLOSE(mse, 4 * x_norm2, (0.1 + 6 / sqrt(300)) * 4 * x_norm2);
+    kmv_plan_destroy(plan);
     clear(&f);
 }
 
@@ -466,6 +493,9 @@ static void rejections(void **state)
 {
     fixture f = make(1, 0);
     const kmv_algo *a = kmv_algo_find("importance");
+    const kmv_settings settings = KMV_SETTINGS_DEFAULT;
+    kmv_plan *plan = NULL;
+    kmv_error err = {""};
 
     (void)state;
     finish(&f);
@@ -476,6 +506,10 @@ static void rejections(void **state)
                         "samples = 0 (from eps) needs pilot > 0");
     assert_non_null(kmv_algo_rejects(
         a, &f.problem, "pilot=0,samples=9,share_x=0,share_x2=0,share_uniform=0", 1, 1));
+    f.problem.sigma = 1e-30;
+    CHECK_FAILS(kmv_plan_create(a, &f.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
+                "sigma = 1e-30 is too small");
+    assert_null(plan);
     f.problem.matrix = KMV_SOFTMAX;
     assert_string_equal(kmv_algo_rejects(a, &f.problem, "", 1, 1), "does not do softmax matrices");
     clear(&f);
@@ -496,6 +530,7 @@ int main(void)
         cmocka_unit_test(all_columns),
         cmocka_unit_test(sparse_input),
         cmocka_unit_test(eps_is_kept),
+        cmocka_unit_test(rms_is_met),
         cmocka_unit_test(draws_by_stream),
         cmocka_unit_test(rejections),
     };

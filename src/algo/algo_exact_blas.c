@@ -353,7 +353,8 @@ static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *er
 
 const kmv_algo kmv_algo_exact_blas = {
     .name = "exact-blas",
-    .summary = "every pair by blocked sgemm of OpenBLAS, vector exponential, sgemv",
+    .summary = "every pair by blocked sgemm of OpenBLAS (which chooses its own ISA), vector "
+               "exponential, sgemv",
     .guarantee = "float32: about 1e-5 of |G|x||, by dgemm where norms are large; not proved, "
                  "rejects points farther than 10^4 sigma from their centre",
     .source = "baseline",

@@ -8,6 +8,10 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/status.h"
+
+/* Beyond it packed floats overflow or lose all digits. */
+static const double NORM2_MOST = 1e30;
 
 void kmv_sample_probabilities(const double *score, size_t n, double m, double *p)
 {
@@ -137,7 +141,8 @@ static void add_column_norms(const kmv_packed *rows, const kmv_packed *keys,
     }
 }
 
-/* Half of the drawn rows to fit probabilities on, the other half to predict the error from. */
+/* Half of the drawn rows to fit probabilities on, the other half to predict the error from; all
+ * keys are packed. */
 static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *context, size_t pilot,
                             kmv_error *err)
 {
@@ -158,7 +163,6 @@ static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *co
     for (size_t i = 0; i < n_q; i++)
         all[i] = i;
     gsl_ran_choose(s->rng, chosen, drawn, all, n_q, sizeof *all); /* in ascending order */
-    kmv_pack(&s->keys, s->problem, s->centre, NULL, n_k, s->threads, context->cost);
     for (size_t h = 0; h < (whole ? 1u : 2u); h++) {
         for (size_t i = 0; i < half; i++)
             part[i] = whole ? chosen[i] : chosen[2 * i + h];
@@ -218,6 +222,14 @@ kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepa
         goto out;
     kmv_centre(problem, s->centre);
     kmv_pack(&s->queries, problem, s->centre, NULL, problem->q->n, s->threads, context->cost);
+    kmv_pack(&s->keys, problem, s->centre, NULL, problem->k->n, s->threads, context->cost);
+    if (!(fmax(s->queries.norm2_max, s->keys.norm2_max) <= NORM2_MOST)) {
+        st = kmv_fail(err, KMV_ENOTSUP,
+                      "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want "
+                      "<= %g",
+                      problem->sigma, fmax(s->queries.norm2_max, s->keys.norm2_max), NORM2_MOST);
+        goto out;
+    }
     if (pilot > 0 && (st = run_pilot(s, context, pilot, err)) != KMV_OK)
         goto out;
     *out = s;
