@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+enum { CHUNK = 64 }; /* coordinates packed at a time */
+
 static const double LOG2_E = 1.44269504088896340736;
 
 kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, size_t capacity,
@@ -43,34 +45,75 @@ void kmv_packed_clear(kmv_packed *p)
     *p = (kmv_packed){0};
 }
 
-/* centre += weight (mean of p) */
-static void add_mean(const kmv_points *p, double weight, double *centre)
+/* sum += all rows of p, without the origin */
+static void add_rows(const kmv_points *p, double *sum)
 {
-    for (size_t l = 0; l < p->d; l++) {
-        double sum = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const float *row = p->x + i * p->ld;
 
-        for (size_t i = 0; i < p->n; i++)
-            sum += (double)p->x[i * p->ld + l];
-        centre[l] += weight * (sum / (double)p->n + (p->origin != NULL ? p->origin[l] : 0));
+        for (size_t l = 0; l < p->d; l++)
+            sum[l] += (double)row[l];
     }
 }
 
 void kmv_centre(const kmv_problem *problem, double *centre)
 {
-    const double n_q = (double)problem->q->n, n_k = (double)problem->k->n;
+    const kmv_points *q = problem->q, *k = problem->k;
+    const double n_q = (double)q->n, n_k = (double)k->n;
 
-    memset(centre, 0, problem->q->d * sizeof *centre);
-    add_mean(problem->q, n_q / (n_q + n_k), centre);
-    add_mean(problem->k, n_k / (n_q + n_k), centre);
+    memset(centre, 0, q->d * sizeof *centre);
+    add_rows(q, centre);
+    add_rows(k, centre);
+    for (size_t l = 0; l < q->d; l++) {
+        const double o_q = q->origin != NULL ? q->origin[l] : 0;
+        const double o_k = k->origin != NULL ? k->origin[l] : 0;
+
+        centre[l] = (centre[l] + n_q * o_q + n_k * o_k) / (n_q + n_k);
+    }
 }
 
-/* One group: points `which` (or first, first + 1, ...), `count` of them real. */
-static double pack_group(kmv_packed *p, const kmv_problem *problem, const double *centre,
-                         const size_t *which, size_t group)
+/* Everything about packing one role that does not depend on the point. */
+typedef struct {
+    const kmv_points *points;
+    const double *centre;
+    double factor;      /* what coordinates are multiplied by */
+    double scale;       /* log2(e) / sigma^2 */
+    double from_origin; /* softmax: what the centre alone adds to a query's logits */
+    int gauss;
+} packing;
+
+/* Coordinates l0 .. l0 + count - 1 of one point, into column s of its group; their part of
+ * |value|^2 and of value.centre. Four partial sums, or the additions would wait for each other. */
+static void pack_part(const packing *g, const float *row, size_t l0, size_t count, size_t width,
+                      float *x, double *norm2, double *dot)
 {
-    const kmv_points *points = p->role == KMV_QUERIES ? problem->q : problem->k;
-    const double scale = LOG2_E / (problem->sigma * problem->sigma);
-    const double factor = p->role == KMV_QUERIES ? scale : 1;
+    enum { PARTS = 4 };
+    float value[CHUNK];
+    double norms[PARTS] = {0}, dots[PARTS] = {0};
+    const double *centre = g->centre + l0;
+
+    if (g->points->origin != NULL) {
+        const double *origin = g->points->origin + l0;
+
+        for (size_t l = 0; l < count; l++)
+            value[l] = (float)(g->factor * ((double)row[l0 + l] + (origin[l] - centre[l])));
+    } else {
+        for (size_t l = 0; l < count; l++)
+            value[l] = (float)(g->factor * ((double)row[l0 + l] - centre[l]));
+    }
+    for (size_t l = 0; l < count; l++) {
+        x[(l0 + l) * width] = value[l];
+        norms[l % PARTS] += (double)value[l] * (double)value[l];
+    }
+    for (size_t l = 0; l < count && !g->gauss; l++)
+        dots[l % PARTS] += (double)value[l] * centre[l];
+    *norm2 += (norms[0] + norms[1]) + (norms[2] + norms[3]);
+    *dot += (dots[0] + dots[1]) + (dots[2] + dots[3]);
+}
+
+/* Returns the largest |p - c|^2 of the group; infinity where float overflowed. */
+static double pack_group(kmv_packed *p, const packing *g, const size_t *which, size_t group)
+{
     const size_t first = group * p->width, width = p->width;
     float *x = p->x + first * p->d, *offset = p->offset + first;
     double norm2_max = 0;
@@ -78,7 +121,8 @@ static double pack_group(kmv_packed *p, const kmv_problem *problem, const double
     for (size_t s = 0; s < width; s++) {
         const int real = first + s < p->n;
         const size_t slot = real ? first + s : p->n - 1;
-        const float *row = points->x + (which != NULL ? which[slot] : slot) * points->ld;
+        const size_t point = which != NULL ? which[slot] : slot;
+        const float *row = g->points->x + point * g->points->ld;
         double norm2 = 0, dot = 0;
 
         if (!real && p->role == KMV_KEYS) {
@@ -87,39 +131,43 @@ static double pack_group(kmv_packed *p, const kmv_problem *problem, const double
             offset[s] = -INFINITY;
             continue;
         }
-        for (size_t l = 0; l < p->d; l++) {
-            const double origin = points->origin != NULL ? points->origin[l] : 0;
-            const float value = (float)(factor * ((double)row[l] + (origin - centre[l])));
-            const double exact = (double)value / factor;
-
-            x[l * width + s] = value;
-            norm2 += exact * exact;
-            dot += exact * centre[l] + (p->role == KMV_QUERIES ? centre[l] * centre[l] : 0);
-        }
-        if (p->index != NULL && real)
-            p->index[slot] = which != NULL ? which[slot] : slot;
-        offset[s] = (float)(problem->matrix == KMV_GAUSS ? -scale / 2 * norm2 : scale * dot);
+        for (size_t l = 0; l < p->d; l += CHUNK)
+            pack_part(g, row, l, p->d - l < CHUNK ? p->d - l : CHUNK, width, x + s, &norm2, &dot);
+        norm2 /= g->factor * g->factor;
         if (!isfinite(norm2)) /* NaN would lose every comparison */
             norm2 = INFINITY;
+        if (p->index != NULL && real)
+            p->index[slot] = point;
+        offset[s] = (float)(g->gauss ? -g->scale / 2 * norm2
+                                     : g->scale * (dot / g->factor + g->from_origin));
         norm2_max = norm2_max >= norm2 ? norm2_max : norm2;
     }
-    p->reach[group] = (float)(scale / 2 * norm2_max);
-    return norm2_max / (problem->sigma * problem->sigma);
+    p->reach[group] = (float)(g->scale / 2 * norm2_max);
+    return norm2_max;
 }
 
 void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, const size_t *which,
               size_t n, int threads, kmv_cost *cost)
 {
     const size_t groups = n / p->width + (n % p->width != 0);
+    const double scale = LOG2_E / (problem->sigma * problem->sigma);
+    const int is_query = p->role == KMV_QUERIES;
+    packing g = {.points = is_query ? problem->q : problem->k,
+                 .centre = centre,
+                 .factor = is_query ? scale : 1,
+                 .scale = scale,
+                 .gauss = problem->matrix == KMV_GAUSS};
     double norm2_max = 0;
 
+    for (size_t l = 0; l < p->d && is_query; l++)
+        g.from_origin += centre[l] * centre[l];
     p->n = n;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(max : norm2_max)
-    for (size_t g = 0; g < groups; g++) {
-        const double norm2 = pack_group(p, problem, centre, which, g);
+    for (size_t i = 0; i < groups; i++) {
+        const double norm2 = pack_group(p, &g, which, i);
 
         norm2_max = norm2_max >= norm2 ? norm2_max : norm2;
     }
-    p->norm2_max = norm2_max;
+    p->norm2_max = norm2_max / (problem->sigma * problem->sigma);
     cost->flops += 6.0 * (double)n * (double)p->d;
 }

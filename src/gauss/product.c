@@ -32,7 +32,7 @@ kmv_status kmv_workspace_create(const kmv_tile *tile, size_t n_q, size_t n_k, si
     (void)n_q;
     if (out == NULL)
         return KMV_ENOMEM;
-    out->n_k = kmv_round_up(n_k, KMV_LANES_MAX);
+    out->n_k = (n_k / tile->lanes + 1) * tile->lanes;
     out->ldx = r > 1 ? kmv_round_up(r, 16) : 0;
     out->buffer_size = tile->rows * (CHUNK_KEYS + out->ldx);
     out->buffer_size = kmv_round_up(out->buffer_size, 16);
@@ -199,37 +199,33 @@ static double load_x(const work *w, const double *x, const double *scale, size_t
     return unit;
 }
 
-/* y of one query block += its product with keys [first, end) of one key block. */
-static void block_product(const work *w, size_t block, size_t first_panel, size_t end_panel,
-                          double key_reach, size_t r, double unit, const kmv_workspace *space,
-                          float *buffer, double *y)
+/* Keys of one block and what they are multiplied by. */
+typedef struct {
+    size_t first, end; /* panels */
+    double reach;      /* largest among them */
+    size_t r;
+    double unit;
+    const kmv_workspace *space;
+} key_block;
+
+/* One query block += its product with panels from `panel` on, through a buffer of entries. */
+static void buffered_product(const work *w, const key_block *keys, size_t block, size_t panel,
+                             float *buffer, double *sums)
 {
-    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d;
-    const int careful = needs_care(w, block, key_reach);
-    float *p = buffer, *part = buffer + rows * CHUNK_KEYS;
-    size_t seen[KMV_ROWS_MAX], all, any, panel = first_panel;
-    double sums[KMV_ROWS_MAX] = {0};
+    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, ldx = keys->space->ldx;
+    const int careful = needs_care(w, block, keys->reach);
     const float *q = w->q->x + block * rows * d, *a = w->q->offset + block * rows;
+    float *p = buffer, *part = buffer + rows * CHUNK_KEYS;
+    size_t seen[KMV_ROWS_MAX], all, any, end = keys->end;
 
     visible_range(w, block, seen, &all, &any);
-    if (end_panel * lanes > any)
-        end_panel = any / lanes + (any % lanes != 0);
-    if (r == 1 && !careful) {
-        const size_t whole = w->causal && all / lanes < end_panel ? all / lanes : end_panel;
-
-        if (whole > panel) {
-            w->tile->apply(q, a, w->k->x + panel * lanes * d, w->k->offset + panel * lanes,
-                           space->weights + panel * lanes, d, whole - panel, sums);
-            panel = whole;
-        }
-    }
-    if (r > 1)
-        memset(part, 0, rows * space->ldx * sizeof *part);
-    while (panel < end_panel) {
-        const size_t chunk_first = panel;
+    if (end * lanes > any)
+        end = any / lanes + (any % lanes != 0);
+    while (panel < end) {
+        const size_t start = panel;
         size_t count = 0;
 
-        for (; panel < end_panel && count + lanes <= CHUNK_KEYS; panel++, count += lanes) {
+        for (; panel < end && count + lanes <= CHUNK_KEYS; panel++, count += lanes) {
             if (!careful && (panel + 1) * lanes <= all) {
                 w->tile->entries(q, a, w->k->x + panel * lanes * d, w->k->offset + panel * lanes, d,
                                  p + count, CHUNK_KEYS);
@@ -239,19 +235,46 @@ static void block_product(const work *w, size_t block, size_t first_panel, size_
             for (size_t i = 0; i < rows; i++)
                 w->tile->exp2(p + i * CHUNK_KEYS + count, lanes);
         }
-        if (r == 1)
-            w->tile->row_sums(p, CHUNK_KEYS, space->weights + chunk_first * lanes, count, sums);
+        if (keys->r == 1)
+            w->tile->row_sums(p, CHUNK_KEYS, keys->space->weights + start * lanes, count, sums);
         else
-            w->tile->accumulate(p, CHUNK_KEYS, count, space->x + chunk_first * lanes * space->ldx,
-                                space->ldx, part);
+            w->tile->accumulate(p, CHUNK_KEYS, count, keys->space->x + start * lanes * ldx, ldx,
+                                part);
     }
-    for (size_t i = 0; i < rows && block * rows + i < w->q->n; i++) {
-        double *row = y + (block * rows + i) * r;
+}
 
-        if (r == 1)
-            row[0] += unit * sums[i];
-        for (size_t c = 0; c < r && r > 1; c++)
-            row[c] += unit * (double)part[i * space->ldx + c];
+/* y of `blocks` query blocks += their products with one block of keys. */
+static void group_product(const work *w, const key_block *keys, size_t block, size_t blocks,
+                          float *buffer, double *y)
+{
+    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, r = keys->r;
+    const size_t ldx = keys->space->ldx;
+    float *part = buffer + rows * CHUNK_KEYS;
+    double sums[KMV_BLOCKS_MAX * KMV_ROWS_MAX] = {0};
+    size_t panel = keys->first, whole = visible(w, block * rows) / lanes;
+    int fused = r == 1;
+
+    for (size_t m = 0; m < blocks; m++)
+        fused = fused && !needs_care(w, block + m, keys->reach);
+    /* The last panel counts as whole where nothing is masked: its empty slots have entries 0. */
+    whole = !w->causal || whole > keys->end ? keys->end : whole;
+    if (fused && whole > panel) {
+        w->tile->apply(w->q->x + block * rows * d, w->q->offset + block * rows, blocks,
+                       w->k->x + panel * lanes * d, w->k->offset + panel * lanes,
+                       keys->space->weights + panel * lanes, d, whole - panel, sums);
+        panel = whole;
+    }
+    for (size_t m = 0; m < blocks; m++) {
+        memset(part, 0, rows * ldx * sizeof *part);
+        buffered_product(w, keys, block + m, panel, buffer, sums + m * rows);
+        for (size_t i = 0; i < rows && (block + m) * rows + i < w->q->n; i++) {
+            double *row = y + ((block + m) * rows + i) * r;
+
+            if (r == 1)
+                row[0] += keys->unit * sums[m * rows + i];
+            for (size_t c = 0; c < r && r > 1; c++)
+                row[c] += keys->unit * (double)part[i * ldx + c];
+        }
     }
 }
 
@@ -283,14 +306,19 @@ void kmv_product(const kmv_packed *q, const kmv_packed *k, const kmv_problem *pr
         float *buffer = space->buffers + (size_t)omp_get_thread_num() * space->buffer_size;
 
         for (size_t first = 0; first < w.panels; first += step) {
-            const size_t end = first + step < w.panels ? first + step : w.panels;
-            double reach = 0;
+            key_block keys = {.first = first,
+                              .end = first + step < w.panels ? first + step : w.panels,
+                              .r = r,
+                              .unit = unit,
+                              .space = space};
 
-            for (size_t p = first; p < end; p++)
-                reach = (double)k->reach[p] > reach ? (double)k->reach[p] : reach;
-#pragma omp for schedule(dynamic, 4)
-            for (size_t b = 0; b < w.blocks; b++)
-                block_product(&w, b, first, end, reach, r, unit, space, buffer, y);
+            for (size_t p = first; p < keys.end; p++)
+                keys.reach = (double)k->reach[p] > keys.reach ? (double)k->reach[p] : keys.reach;
+#pragma omp for schedule(dynamic, 1)
+            for (size_t b = 0; b < w.blocks; b += KMV_BLOCKS_MAX)
+                group_product(&w, &keys, b,
+                              w.blocks - b < KMV_BLOCKS_MAX ? w.blocks - b : KMV_BLOCKS_MAX, buffer,
+                              y);
         }
     }
     cost->pairs += pairs;

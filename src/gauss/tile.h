@@ -18,7 +18,11 @@
 
 #include "kmv.h"
 
-enum { KMV_ROWS_MAX = 16, KMV_LANES_MAX = 64 }; /* no tile is larger */
+enum {
+    KMV_ROWS_MAX = 16, /* no tile is larger */
+    KMV_LANES_MAX = 64,
+    KMV_BLOCKS_MAX = 4 /* query blocks in one call of apply */
+};
 
 typedef struct kmv_tile {
     const char *name;    /* "avx512", "avx2", "portable" */
@@ -29,12 +33,13 @@ typedef struct kmv_tile {
     double exp_rel_err; /* largest relative error of exp2 for e in [-126, 127], see exp_poly.h */
 
     /**
-     * y[i] += sum over `panels` consecutive panels, and their lanes, of 2^e w, for the `rows` rows
-     * of one packed block. q: [d][rows]; a: [rows]; k: panels x [d][lanes]; b, w: panels x [lanes].
-     * Float within the call, double across calls: the caller bounds `panels`. e <= 60.
+     * y[i] += sum over `panels` consecutive panels, and their lanes, of 2^e w, for the rows of
+     * `blocks` <= KMV_BLOCKS_MAX consecutive packed blocks. q: blocks x [d][rows]; a, y: blocks x
+     * [rows]; k: panels x [d][lanes]; b, w: panels x [lanes]. Float within the call, double across
+     * calls: the caller bounds `panels`. e <= 60.
      */
-    void (*apply)(const float *q, const float *a, const float *k, const float *b, const float *w,
-                  size_t d, size_t panels, double *y);
+    void (*apply)(const float *q, const float *a, size_t blocks, const float *k, const float *b,
+                  const float *w, size_t d, size_t panels, double *y);
 
     /** The exponents of one block against one panel: e[i * lde + j], i < rows, j < lanes. */
     void (*exponents)(const float *q, const float *a, const float *k, const float *b, size_t d,

@@ -16,7 +16,10 @@ typedef __m256 vec;
 #define v_sub(a, b)    _mm256_sub_ps(a, b)
 #define v_mul(a, b)    _mm256_mul_ps(a, b)
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define v_keep(v)      __asm__ volatile("" : "+x"(v))
+/* Left to itself the compiler also uses the forms that overwrite a factor, and then moves registers
+ * about in the innermost loop. */
+#define v_add_product(c, a, b) __asm__("vfmadd231ps %2, %1, %0" : "+x"(c) : "x"(a), "x"(b))
+#define v_keep(v)              __asm__ volatile("" : "+x"(v))
 
 /* max and min return their second operand when one is NaN, so that NaN goes through. Clamped to
  * -127 the exponent field is 0, and so the power; clamped to 128 it is that of infinity. */
@@ -28,13 +31,11 @@ static inline __attribute__((always_inline)) vec v_exp2(vec e)
     /* magic holds 127 beside the rounding constant: subtracting it gives back rint(e). */
     const vec f = v_sub(c, v_sub(t, magic));
     const vec power = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(t), 23));
-    vec p = v_set1(KMV_EXP2_NEAR_5);
+    vec v = v_fma(v_set1(KMV_EXP2_NEAR_V3), f, v_set1(KMV_EXP2_NEAR_V2)), p;
 
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_4));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_3));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_2));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_1));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_0));
+    v = v_fma(v, f, v_set1(KMV_EXP2_NEAR_V1));
+    v = v_fma(v, f, v_set1(KMV_EXP2_NEAR_V0));
+    p = v_fma(v, v, v_set1(KMV_EXP2_NEAR_T));
     return v_mul(p, power);
 }
 

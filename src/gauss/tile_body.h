@@ -4,6 +4,7 @@
  *     vec                      a vector of VL floats
  *     VL, VECS, ROWS           floats per vector, vectors per panel, queries per block
  *     v_load v_store v_set1 v_add v_sub v_mul v_fma(a, b, c) = a b + c
+ *     v_add_product(c, a, b)  c += a b, in place
  *     v_exp2(e)                as kmv_tile.exp2 asks
  *     v_sum(v)                 sum of the lanes, as float, in a fixed order
  *     v_keep(v)                hide v's value from the optimiser
@@ -27,7 +28,8 @@ enum { DIFFERENCE_CHUNK = 16, DIFFERENCE_ROWS = 2 };
 /* acc += q k over all dimensions. */
 ALWAYS void dots(const float *q, const float *k, size_t d, vec acc[ROWS][VECS])
 {
-    for (size_t l = 0; l < d; l++, q += ROWS, k += LANES) {
+    _Pragma("GCC unroll 2") for (size_t l = 0; l < d; l++, q += ROWS, k += LANES)
+    {
         vec key[VECS];
 
         EACH(v, VECS)
@@ -37,7 +39,7 @@ ALWAYS void dots(const float *q, const float *k, size_t d, vec acc[ROWS][VECS])
             const vec query = v_set1(q[i]);
 
             EACH(v, VECS)
-            acc[i][v] = v_fma(query, key[v], acc[i][v]);
+            v_add_product(acc[i][v], query, key[v]);
         }
     }
 }
@@ -88,33 +90,54 @@ ALWAYS float largest(const float *a, float *spread)
     return top;
 }
 
-static void apply(const float *q, const float *a, const float *k, const float *b, const float *w,
-                  size_t d, size_t panels, double *y)
+/* Every panel meets all blocks while it is in L1; the rows' sums wait there too. */
+static void apply(const float *q, const float *a, size_t blocks, const float *k, const float *b,
+                  const float *w, size_t d, size_t panels, double *y)
 {
     const mode saved = mode_enter();
-    float spread;
-    const float top = largest(a, &spread);
-    /* Rows share the largest offset, which costs one addition per panel instead of one per row;
-     * what a row lacks, 2^(a_i - top), multiplies its sum. Exponents grow by at most the spread by
-     * that: rows too far apart for float keep their own. */
-    const int shared = spread <= 60;
-    vec sum[ROWS];
+    /* Rows of a block share the largest offset, which costs an addition per panel instead of one
+     * per row; what a row lacks, 2^(a_i - top), multiplies its sum. Exponents grow by at most the
+     * spread of the offsets by that: rows too far apart for float keep their own. */
+    float top[KMV_BLOCKS_MAX], spread;
+    int shared[KMV_BLOCKS_MAX];
+    vec sum[KMV_BLOCKS_MAX][ROWS];
 
-    EACH(i, ROWS)
-    sum[i] = v_set1(0);
-    for (size_t panel = 0; panel < panels; panel++, k += d * LANES, b += LANES, w += LANES) {
-        vec acc[ROWS][VECS];
-
-        EACH(i, ROWS)
-        EACH(v, VECS)
-        acc[i][v] = v_add(v_load(b + v * VL), v_set1(shared ? top : a[i]));
-        dots(q, k, d, acc);
-        EACH(i, ROWS)
-        EACH(v, VECS)
-        sum[i] = v_fma(v_exp2(acc[i][v]), v_load(w + v * VL), sum[i]);
+    for (size_t m = 0; m < blocks; m++) {
+        top[m] = largest(a + m * ROWS, &spread);
+        shared[m] = spread <= 60;
+        for (size_t i = 0; i < ROWS; i++)
+            sum[m][i] = v_set1(0);
     }
-    EACH(i, ROWS)
-    y[i] += (double)v_sum(sum[i]) * (shared ? exp2((double)a[i] - (double)top) : 1.0);
+    for (size_t panel = 0; panel < panels; panel++, b += LANES, w += LANES, k += d * LANES) {
+        for (size_t m = 0; m < blocks; m++) {
+            const vec base = v_set1(shared[m] ? top[m] : 0);
+            vec acc[ROWS][VECS];
+
+            EACH(v, VECS)
+            {
+                const vec offset = v_add(v_load(b + v * VL), base);
+
+                EACH(i, ROWS)
+                acc[i][v] = offset;
+            }
+            if (!shared[m]) {
+                EACH(i, ROWS)
+                EACH(v, VECS)
+                acc[i][v] = v_add(acc[i][v], v_set1(a[m * ROWS + i]));
+            }
+            dots(q + m * ROWS * d, k, d, acc);
+            EACH(i, ROWS)
+            EACH(v, VECS)
+            sum[m][i] = v_fma(v_exp2(acc[i][v]), v_load(w + v * VL), sum[m][i]);
+        }
+    }
+    for (size_t m = 0; m < blocks; m++) {
+        for (size_t i = 0; i < ROWS; i++) {
+            const double lacks = (double)a[m * ROWS + i] - (double)top[m];
+
+            y[m * ROWS + i] += (double)v_sum(sum[m][i]) * (shared[m] ? exp2(lacks) : 1.0);
+        }
+    }
     mode_leave(saved);
 }
 
@@ -217,7 +240,7 @@ ALWAYS void accumulate_columns(const float *p, size_t ldp, size_t count, const f
             const vec weight = v_set1(p[i * ldp + j]);
 
             EACH(v, vecs)
-            acc[i][v] = v_fma(weight, value[v], acc[i][v]);
+            v_add_product(acc[i][v], weight, value[v]);
         }
     }
     EACH(i, ROWS)
@@ -229,12 +252,19 @@ static void accumulate(const float *p, size_t ldp, size_t count, const float *x,
                        float *y)
 {
     const mode saved = mode_enter();
-    size_t c = 0;
 
-    for (; c + LANES <= ldx; c += LANES)
-        accumulate_columns(p, ldp, count, x + c, ldx, y + c, VECS);
-    for (; c < ldx; c += VL)
-        accumulate_columns(p, ldp, count, x + c, ldx, y + c, 1);
+    for (size_t c = 0, take; c < ldx; c += take * VL) {
+        const size_t left = (ldx - c) / VL;
+
+        /* Never one vector alone where two and two are possible: it lacks independent chains. */
+        take = left >= VECS && left != VECS + 1 ? VECS : left >= 2 ? 2 : 1;
+        if (take == VECS)
+            accumulate_columns(p, ldp, count, x + c, ldx, y + c, VECS);
+        else if (take == 2)
+            accumulate_columns(p, ldp, count, x + c, ldx, y + c, 2);
+        else
+            accumulate_columns(p, ldp, count, x + c, ldx, y + c, 1);
+    }
     mode_leave(saved);
 }
 

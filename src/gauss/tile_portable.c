@@ -12,12 +12,13 @@ typedef int32_t ints __attribute__((vector_size(16)));
 #define VECS 2
 #define ROWS 4
 
-#define ALIGNED(p)     __builtin_assume_aligned((p), 16)
-#define v_add(a, b)    ((a) + (b))
-#define v_sub(a, b)    ((a) - (b))
-#define v_mul(a, b)    ((a) * (b))
-#define v_fma(a, b, c) ((a) * (b) + (c))
-#define v_keep(v)      hide(&(v))
+#define ALIGNED(p)             __builtin_assume_aligned((p), 16)
+#define v_add(a, b)            ((a) + (b))
+#define v_sub(a, b)            ((a) - (b))
+#define v_mul(a, b)            ((a) * (b))
+#define v_fma(a, b, c)         ((a) * (b) + (c))
+#define v_add_product(c, a, b) ((c) += (a) * (b))
+#define v_keep(v)              hide(&(v))
 
 static inline vec v_load(const float *p)
 {
@@ -57,13 +58,11 @@ static inline __attribute__((always_inline)) vec v_exp2(vec e)
     const vec t = c + magic;
     const vec f = c - (t - magic);
     const vec power = (vec)((ints)t << 23);
-    vec p = v_set1(KMV_EXP2_NEAR_5);
+    vec v = v_fma(v_set1(KMV_EXP2_NEAR_V3), f, v_set1(KMV_EXP2_NEAR_V2)), p;
 
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_4));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_3));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_2));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_1));
-    p = v_fma(p, f, v_set1(KMV_EXP2_NEAR_0));
+    v = v_fma(v, f, v_set1(KMV_EXP2_NEAR_V1));
+    v = v_fma(v, f, v_set1(KMV_EXP2_NEAR_V0));
+    p = v_fma(v, v, v_set1(KMV_EXP2_NEAR_T));
     return choose(below, v_set1(0), p * power);
 }
 
