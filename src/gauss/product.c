@@ -14,7 +14,7 @@ enum {
     CHUNK_KEYS = 256   /* entries that are kept between exponential and product, per row */
 };
 
-static const double LOG2_E = 1.44269504088896340736;
+static const double LOG2_E = 1.44269504088896340736, ENTRY_RMS = 4e-6;
 
 struct kmv_workspace {
     size_t n_k, ldx; /* packed keys, padded; floats per row of x, 0 for one column */
@@ -63,16 +63,23 @@ typedef struct {
     const kmv_tile *tile;
     double scale;
     int gauss, causal;
-    size_t shift;          /* n_k - n_q of the problem */
-    size_t blocks, panels; /* groups of q, of k */
-    double reach_most;     /* beyond this sum of reaches exponents are computed by differences */
+    size_t shift;                   /* n_k - n_q of the problem */
+    size_t blocks, panels;          /* groups of q, of k */
+    double reach_once, reach_steps; /* largest sums of reaches for 1 and for KMV_STEPS_MAX steps */
 } work;
+
+/* Largest sum of the reaches of query and key, that is |a_i| + |b_j|, for which the rounding of an
+ * exponent leaves an entry's relative error at ENTRY_RMS: the estimate of docs/numerics.md, "An
+ * entry", solved for it. */
+static double reach_limit(size_t d, size_t steps)
+{
+    const double chain = 0.243 / (double)steps, unit = 0x1p-24, ln2 = 0.69314718055994531;
+
+    return ENTRY_RMS / (ln2 * unit * sqrt(chain * chain * (double)d + 0.24));
+}
 
 static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem)
 {
-    /* Rounding of the dot product: see docs/numerics.md, section "an entry". */
-    const double limit = 4e-6 / (0.25 * 0.69314718 * 0x1p-24 * sqrt((double)q->d + 8));
-
     return (work){.q = q,
                   .k = k,
                   .tile = q->tile,
@@ -82,7 +89,8 @@ static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem 
                   .shift = problem->k->n - problem->q->n,
                   .blocks = q->n / q->width + (q->n % q->width != 0),
                   .panels = k->n / k->width + (k->n % k->width != 0),
-                  .reach_most = limit};
+                  .reach_once = reach_limit(q->d, 1),
+                  .reach_steps = reach_limit(q->d, KMV_STEPS_MAX)};
 }
 
 static size_t point_of(const kmv_packed *p, size_t slot)
@@ -111,15 +119,26 @@ static size_t visible(const work *w, size_t i)
     return lo;
 }
 
+/* How exponents of a block are computed: in so many steps, or 0: by differences. */
+static size_t steps_for(const work *w, size_t block, double key_reach)
+{
+    const double reach = (double)w->q->reach[block] + key_reach;
+
+    if (!w->gauss || reach <= w->reach_once)
+        return 1;
+    return reach <= w->reach_steps ? KMV_STEPS_MAX : 0;
+}
+
 /* Exponents of one micro-tile, masked ones -inf. seen[i]: key slots that row i sees. */
-static void exponents(const work *w, size_t block, size_t panel, int careful, const size_t *seen,
+static void exponents(const work *w, size_t block, size_t panel, size_t steps, const size_t *seen,
                       float *e, size_t lde)
 {
     const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, first = panel * lanes;
     const float *q = w->q->x + block * rows * d, *k = w->k->x + first * d;
 
-    w->tile->exponents(q, w->q->offset + block * rows, k, w->k->offset + first, d, e, lde);
-    if (careful) {
+    w->tile->exponents(q, w->q->offset + block * rows, k, w->k->offset + first, d,
+                       steps > 0 ? steps : KMV_STEPS_MAX, e, lde);
+    if (steps == 0) {
         /* Below -126 entries are zero; the margin is more than rounding can be off by. */
         const float counts = -126.0f - 16.0f;
         int any = 0;
@@ -154,11 +173,6 @@ static void visible_range(const work *w, size_t block, size_t *seen, size_t *all
     }
     *all = seen[0];
     *any = seen[rows - 1];
-}
-
-static int needs_care(const work *w, size_t block, double key_reach)
-{
-    return w->gauss && !((double)w->q->reach[block] + key_reach <= w->reach_most);
 }
 
 /* A float can hold 2^-126 and up: x is divided by the power of two above its largest entry. */
@@ -213,7 +227,7 @@ static void buffered_product(const work *w, const key_block *keys, size_t block,
                              float *buffer, double *sums)
 {
     const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, ldx = keys->space->ldx;
-    const int careful = needs_care(w, block, keys->reach);
+    const size_t steps = steps_for(w, block, keys->reach);
     const float *q = w->q->x + block * rows * d, *a = w->q->offset + block * rows;
     float *p = buffer, *part = buffer + rows * CHUNK_KEYS;
     size_t seen[KMV_ROWS_MAX], all, any, end = keys->end;
@@ -226,12 +240,12 @@ static void buffered_product(const work *w, const key_block *keys, size_t block,
         size_t count = 0;
 
         for (; panel < end && count + lanes <= CHUNK_KEYS; panel++, count += lanes) {
-            if (!careful && (panel + 1) * lanes <= all) {
+            if (steps > 0 && (panel + 1) * lanes <= all) {
                 w->tile->entries(q, a, w->k->x + panel * lanes * d, w->k->offset + panel * lanes, d,
-                                 p + count, CHUNK_KEYS);
+                                 steps, p + count, CHUNK_KEYS);
                 continue;
             }
-            exponents(w, block, panel, careful, seen, p + count, CHUNK_KEYS);
+            exponents(w, block, panel, steps, seen, p + count, CHUNK_KEYS);
             for (size_t i = 0; i < rows; i++)
                 w->tile->exp2(p + i * CHUNK_KEYS + count, lanes);
         }
@@ -252,16 +266,21 @@ static void group_product(const work *w, const key_block *keys, size_t block, si
     float *part = buffer + rows * CHUNK_KEYS;
     double sums[KMV_BLOCKS_MAX * KMV_ROWS_MAX] = {0};
     size_t panel = keys->first, whole = visible(w, block * rows) / lanes;
+    size_t steps = 1;
     int fused = r == 1;
 
-    for (size_t m = 0; m < blocks; m++)
-        fused = fused && !needs_care(w, block + m, keys->reach);
+    for (size_t m = 0; m < blocks; m++) {
+        const size_t needed = steps_for(w, block + m, keys->reach);
+
+        fused = fused && needed > 0;
+        steps = needed > steps ? needed : steps;
+    }
     /* The last panel counts as whole where nothing is masked: its empty slots have entries 0. */
     whole = !w->causal || whole > keys->end ? keys->end : whole;
     if (fused && whole > panel) {
         w->tile->apply(w->q->x + block * rows * d, w->q->offset + block * rows, blocks,
                        w->k->x + panel * lanes * d, w->k->offset + panel * lanes,
-                       keys->space->weights + panel * lanes, d, whole - panel, sums);
+                       keys->space->weights + panel * lanes, d, steps, whole - panel, sums);
         panel = whole;
     }
     for (size_t m = 0; m < blocks; m++) {
@@ -342,7 +361,7 @@ void kmv_stream_exponents(const kmv_packed *q, const kmv_packed *k, const kmv_pr
             size_t end = first + step;
 
             for (size_t p = first; p < end && p * lanes < any; p++)
-                exponents(&w, b, p, needs_care(&w, b, (double)k->reach[p]), seen,
+                exponents(&w, b, p, steps_for(&w, b, (double)k->reach[p]), seen,
                           e + (p - first) * lanes, CHUNK_KEYS);
             for (size_t i = 0; i < rows && b * rows + i < q->n; i++) {
                 const size_t start = first * lanes, stop = end * lanes;

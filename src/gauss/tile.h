@@ -10,6 +10,10 @@
  *
  * A block is `rows` queries, [d][rows] floats; a panel is `lanes` keys, [d][lanes] floats; both
  * aligned to 64 bytes, as are b and w. Nothing is read or written beyond the sizes given.
+ *
+ * steps, a power of two <= KMV_STEPS_MAX, says in how many parts a_i + b_j is added along the
+ * dimensions: each part costs an addition per entry, and rounding shrinks with the partial sums
+ * (docs/numerics.md). 1 is the fast way.
  */
 #ifndef KMV_GAUSS_TILE_H
 #define KMV_GAUSS_TILE_H
@@ -21,7 +25,8 @@
 enum {
     KMV_ROWS_MAX = 16, /* no tile is larger */
     KMV_LANES_MAX = 64,
-    KMV_BLOCKS_MAX = 4 /* query blocks in one call of apply */
+    KMV_BLOCKS_MAX = 4, /* query blocks in one call of apply */
+    KMV_STEPS_MAX = 4
 };
 
 typedef struct kmv_tile {
@@ -39,11 +44,11 @@ typedef struct kmv_tile {
      * calls: the caller bounds `panels`. e <= 60.
      */
     void (*apply)(const float *q, const float *a, size_t blocks, const float *k, const float *b,
-                  const float *w, size_t d, size_t panels, double *y);
+                  const float *w, size_t d, size_t steps, size_t panels, double *y);
 
     /** The exponents of one block against one panel: e[i * lde + j], i < rows, j < lanes. */
     void (*exponents)(const float *q, const float *a, const float *k, const float *b, size_t d,
-                      float *e, size_t lde);
+                      size_t steps, float *e, size_t lde);
 
     /** The same by differences, for gauss: e_ij = -scale/2 sum_l (q_il / scale - k_jl)^2, where
      *  scale = log2(e) / sigma^2 is what the packing multiplied queries by. Twice the work, no
@@ -53,7 +58,7 @@ typedef struct kmv_tile {
 
     /** exponents and exp2 in one: p[i * ldp + j] = 2^e_ij. */
     void (*entries)(const float *q, const float *a, const float *k, const float *b, size_t d,
-                    float *p, size_t ldp);
+                    size_t steps, float *p, size_t ldp);
 
     /** v[i] = 2^v[i] in place, v aligned to 64 bytes; -inf and anything below -126 give 0, 128 and
      * above +inf, NaN stays NaN. */

@@ -44,33 +44,58 @@ ALWAYS void dots(const float *q, const float *k, size_t d, vec acc[ROWS][VECS])
     }
 }
 
-ALWAYS void exponents_in_registers(const float *q, const float *a, const float *k, const float *b,
-                                   size_t d, vec acc[ROWS][VECS])
+/* acc, which holds a part 1/steps of the offset, += the rest of it and q k. Adding the offset in
+ * parts keeps the partial sums, whose rounding is what an entry's error is made of, that much
+ * smaller where products and offset cancel. offset(i, v) in the caller's terms: common[v] + own[i].
+ */
+ALWAYS void dots_in_steps(const float *q, const float *k, size_t d, size_t steps,
+                          const vec common[VECS], const float *own, float fraction,
+                          vec acc[ROWS][VECS])
 {
+    const size_t stride = d / steps;
+
+    for (size_t step = 1; step < steps; step++, q += stride * ROWS, k += stride * LANES) {
+        dots(q, k, stride, acc);
+        EACH(i, ROWS)
+        EACH(v, VECS)
+        acc[i][v] =
+            v_add(acc[i][v], own == NULL ? common[v] : v_add(common[v], v_set1(fraction * own[i])));
+    }
+    dots(q, k, d - (steps - 1) * stride, acc);
+}
+
+ALWAYS void exponents_in_registers(const float *q, const float *a, const float *k, const float *b,
+                                   size_t d, size_t steps, vec acc[ROWS][VECS])
+{
+    const float fraction = 1.0f / (float)steps; /* exact: a power of two */
+    vec common[VECS];
+
+    EACH(v, VECS)
+    common[v] = v_mul(v_load(b + v * VL), v_set1(fraction));
     EACH(i, ROWS)
     EACH(v, VECS)
-    acc[i][v] = v_add(v_load(b + v * VL), v_set1(a[i]));
-    dots(q, k, d, acc);
+    acc[i][v] = v_add(common[v], v_set1(fraction * a[i]));
+    dots_in_steps(q, k, d, steps, common, a, fraction, acc);
 }
 
 static void exponents(const float *q, const float *a, const float *k, const float *b, size_t d,
-                      float *e, size_t lde)
+                      size_t steps, float *e, size_t lde)
 {
     vec acc[ROWS][VECS];
 
-    exponents_in_registers(q, a, k, b, d, acc);
+    exponents_in_registers(q, a, k, b, d, steps, acc);
     EACH(i, ROWS)
     EACH(v, VECS)
     v_store(e + i * lde + v * VL, acc[i][v]);
 }
 
 static void entries(const float *q, const float *a, const float *k, const float *b, size_t d,
-                    float *p, size_t ldp)
+                    size_t steps, float *p, size_t ldp)
 {
     const mode saved = mode_enter();
     vec acc[ROWS][VECS];
 
-    exponents_in_registers(q, a, k, b, d, acc);
+    exponents_in_registers(q, a, k, b, d, steps, acc);
     EACH(i, ROWS)
     EACH(v, VECS)
     v_store(p + i * ldp + v * VL, v_exp2(acc[i][v]));
@@ -92,9 +117,10 @@ ALWAYS float largest(const float *a, float *spread)
 
 /* Every panel meets all blocks while it is in L1; the rows' sums wait there too. */
 static void apply(const float *q, const float *a, size_t blocks, const float *k, const float *b,
-                  const float *w, size_t d, size_t panels, double *y)
+                  const float *w, size_t d, size_t steps, size_t panels, double *y)
 {
     const mode saved = mode_enter();
+    const float fraction = 1.0f / (float)steps;
     /* Rows of a block share the largest offset, which costs an addition per panel instead of one
      * per row; what a row lacks, 2^(a_i - top), multiplies its sum. Exponents grow by at most the
      * spread of the offsets by that: rows too far apart for float keep their own. */
@@ -110,22 +136,22 @@ static void apply(const float *q, const float *a, size_t blocks, const float *k,
     }
     for (size_t panel = 0; panel < panels; panel++, b += LANES, w += LANES, k += d * LANES) {
         for (size_t m = 0; m < blocks; m++) {
-            const vec base = v_set1(shared[m] ? top[m] : 0);
-            vec acc[ROWS][VECS];
+            const vec base = v_set1(shared[m] ? top[m] : 0), part = v_set1(fraction);
+            const float *own = shared[m] ? NULL : a + m * ROWS;
+            vec acc[ROWS][VECS], common[VECS];
 
             EACH(v, VECS)
             {
-                const vec offset = v_add(v_load(b + v * VL), base);
-
+                common[v] = v_mul(v_add(v_load(b + v * VL), base), part);
                 EACH(i, ROWS)
-                acc[i][v] = offset;
+                acc[i][v] = common[v];
             }
-            if (!shared[m]) {
+            if (own != NULL) {
                 EACH(i, ROWS)
                 EACH(v, VECS)
-                acc[i][v] = v_add(acc[i][v], v_set1(a[m * ROWS + i]));
+                acc[i][v] = v_add(acc[i][v], v_set1(fraction * own[i]));
             }
-            dots(q + m * ROWS * d, k, d, acc);
+            dots_in_steps(q + m * ROWS * d, k, d, steps, common, own, fraction, acc);
             EACH(i, ROWS)
             EACH(v, VECS)
             sum[m][i] = v_fma(v_exp2(acc[i][v]), v_load(w + v * VL), sum[m][i]);

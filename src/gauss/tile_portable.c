@@ -71,7 +71,10 @@ static inline float v_sum(vec v)
     return (v[0] + v[2]) + (v[1] + v[3]);
 }
 
-/* Any CPU: its handling of denormals stays as it is. */
+#if defined(__SSE__)
+#include "gauss/tile_mxcsr.h"
+#else
+/* Elsewhere denormals stay as they are: slower on some machines, never wrong. */
 typedef int mode;
 
 static inline mode mode_enter(void)
@@ -83,6 +86,7 @@ static inline void mode_leave(mode saved)
 {
     (void)saved;
 }
+#endif
 
 #include "gauss/tile_body.h"
 
