@@ -128,7 +128,8 @@ static void add_column_norms(const kmv_packed *rows, const kmv_packed *keys,
                 if (by_difference)
                     tile->exponents_by_difference(rows->x + block * d, k, scale, d, e, lanes);
                 else
-                    tile->exponents(rows->x + block * d, rows->offset + block, k, b, d, e, lanes);
+                    tile->exponents(rows->x + block * d, rows->offset + block, k, b, d,
+                                    KMV_STEPS_MAX, e, lanes);
                 for (size_t s = 0; s < tile->rows * lanes; s++)
                     e[s] *= 2; /* the square */
                 tile->exp2(e, tile->rows * lanes);

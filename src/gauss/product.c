@@ -75,7 +75,7 @@ static double reach_limit(size_t d, size_t steps)
 {
     const double chain = 0.243 / (double)steps, unit = 0x1p-24, ln2 = 0.69314718055994531;
 
-    return ENTRY_RMS / (ln2 * unit * sqrt(chain * chain * (double)d + 0.24));
+    return ENTRY_RMS / (ln2 * unit * sqrt(chain * chain * (double)d + 0.26));
 }
 
 static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem)

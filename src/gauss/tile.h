@@ -60,7 +60,7 @@ typedef struct kmv_tile {
     void (*entries)(const float *q, const float *a, const float *k, const float *b, size_t d,
                     size_t steps, float *p, size_t ldp);
 
-    /** v[i] = 2^v[i] in place, v aligned to 64 bytes; -inf and anything below -126 give 0, 128 and
+    /** v[i] = 2^v[i] in place, v of any alignment; -inf and anything below -126 give 0, 128 and
      * above +inf, NaN stays NaN. */
     void (*exp2)(float *v, size_t n);
 

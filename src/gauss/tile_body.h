@@ -14,6 +14,7 @@
  * that the accumulators live in registers.
  */
 #include <math.h>
+#include <string.h>
 
 #include "gauss/tile.h"
 
@@ -209,21 +210,24 @@ static void exponents_by_difference(const float *q, const float *k, double scale
     }
 }
 
+/* Through memcpy: v may have any alignment. */
 static void exp2_in_place(float *v, size_t n)
 {
     const mode saved = mode_enter();
-    size_t i = 0;
 
-    for (; i + VL <= n; i += VL)
-        v_store(v + i, v_exp2(v_load(v + i)));
-    if (i < n) {
-        float rest[VL] __attribute__((aligned(64))) = {0};
+    for (size_t i = 0; i < n; i += VL) {
+        const size_t count = n - i < VL ? n - i : VL;
+        vec part = v_set1(0);
 
-        for (size_t j = i; j < n; j++)
-            rest[j - i] = v[j];
-        v_store(rest, v_exp2(v_load(rest)));
-        for (size_t j = i; j < n; j++)
-            v[j] = rest[j - i];
+        if (count == VL) { /* the usual case, with a size the compiler knows */
+            memcpy(&part, v + i, sizeof part);
+            part = v_exp2(part);
+            memcpy(v + i, &part, sizeof part);
+        } else {
+            memcpy(&part, v + i, count * sizeof *v);
+            part = v_exp2(part);
+            memcpy(v + i, &part, count * sizeof *v);
+        }
     }
     mode_leave(saved);
 }
