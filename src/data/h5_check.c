@@ -32,10 +32,14 @@ static herr_t keep_innermost(unsigned n, const H5E_error2_t *error, void *text)
 const char *kmv_h5_reason(void)
 {
     static char text[128];
+    char *details;
 
     text[0] = '\0';
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, text);
     H5Eclear2(H5E_DEFAULT);
+    /* The file driver adds the time, names and addresses in memory, over two lines. */
+    if ((details = strstr(text, ": time =")) != NULL)
+        *details = '\0';
     return text[0] != '\0' ? text : "no reason given";
 }
 
