@@ -179,7 +179,8 @@ static void formats(void **state)
         size_t size = 0;
         FILE *f = open_memstream(&text, &size);
 
-        CHECK_OK(kmv_table_columns_parse(&line_schema, cases[i].columns, &columns, &err));
+        CHECK_OK(kmv_table_columns_parse(&line_schema, cases[i].columns, cases[i].format, &columns,
+                                         &err));
         CHECK_OK(kmv_table_write(&line_schema, &columns, lines, 3, cases[i].format, f, &err));
         fclose(f);
         assert_string_equal(text, cases[i].want);
@@ -197,8 +198,8 @@ static void words(void **state)
     CHECK_OK(kmv_table_format_parse("tex", &format, &err));
     assert_int_equal(format, KMV_TABLE_TEX);
     CHECK_FAILS(kmv_table_format_parse("html", &format, &err), KMV_EINVAL, "want tsv, md or tex");
-    CHECK_FAILS(kmv_table_columns_parse(&line_schema, "name,nam", &columns, &err), KMV_EINVAL,
-                "no column 'nam'");
+    CHECK_FAILS(kmv_table_columns_parse(&line_schema, "name,nam", KMV_TABLE_MD, &columns, &err),
+                KMV_EINVAL, "no column 'nam'");
 }
 
 static void winners(void **state)

@@ -38,7 +38,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .x = "t_total_med_s",
         .y = {"err_l2_med"},
         .along = {"eps", "delta", "algo_opts"},
-        .order = "t_total_med_s",
+        .order = "eps",
         .leave_out = {"null", "exact-f64"},
         .panel = "dataset",
     },

@@ -21,7 +21,7 @@ typedef struct {
     char panel[128], key[KEY_SIZE]; /* value of the panel's column; what names the curve */
     const char *first;              /* algorithm or data set, by which curves get their colour */
     size_t rank;
-    double order;
+    double order, x;
 } point;
 
 /* One figure on its way. */
@@ -104,7 +104,7 @@ static kmv_status choose(job *j, kmv_figure_outcome *outcome, kmv_error *err)
         outcome->rows++;
         if (drawable(j, row))
             j->points[j->n_points++].row = row;
-        else if (*reason == '\0' && j->kind->source == KMV_FIGURE_RAW)
+        else if (*reason == '\0')
             reason = text_of(j, "reason", row);
     }
     outcome->points = j->n_points;
@@ -114,7 +114,7 @@ static kmv_status choose(job *j, kmv_figure_outcome *outcome, kmv_error *err)
         snprintf(outcome->note, sizeof outcome->note, "%zu of %zu %s no point%s%s.",
                  outcome->rows - j->n_points, outcome->rows,
                  j->kind->source == KMV_FIGURE_RAW ? "cases have" : "rows have",
-                 *reason != '\0' ? ": " : " (a value is empty or 0)", reason);
+                 *reason != '\0' ? ": " : " (a value that the axes need is empty or 0)", reason);
     return KMV_OK;
 }
 
@@ -166,6 +166,7 @@ static void name_curves(job *j)
         p->first = text_of(j, j->colour, p->row);
         p->rank = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(p->first) : 0;
         p->order = value_of(j, j->kind->order, p->row);
+        p->x = value_of(j, j->kind->x, p->row);
         if (j->panel != NULL)
             kmv_cell_text(j->panel, p->row, p->panel, sizeof p->panel);
     }
@@ -192,10 +193,19 @@ static void name_curves(job *j)
     }
 }
 
+/* Empty cells first, so that the order is total. */
+static int by_number(double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return isnan(b) - isnan(a);
+    return (a > b) - (a < b);
+}
+
 static int by_curve(const void *pa, const void *pb)
 {
     const point *a = pa, *b = pb;
-    const int panel = strcmp(a->panel, b->panel), key = strcmp(a->key, b->key);
+    const int panel = strcmp(a->panel, b->panel), key = strcmp(a->key, b->key),
+              order = by_number(a->order, b->order), x = by_number(a->x, b->x);
 
     if (panel != 0)
         return panel;
@@ -203,8 +213,8 @@ static int by_curve(const void *pa, const void *pb)
         return a->rank < b->rank ? -1 : 1;
     if (key != 0)
         return key;
-    if (a->order != b->order)
-        return a->order < b->order ? -1 : 1;
+    if (order != 0 || x != 0)
+        return order != 0 ? order : x;
     return (a->row > b->row) - (a->row < b->row);
 }
 

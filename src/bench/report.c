@@ -25,7 +25,7 @@ static void heading(const page *p, int level, const char *text)
     if (html(p))
         fprintf(p->out, "<h%d>", level);
     else
-        fprintf(p->out, "\n%.*s ", level, "####");
+        fprintf(p->out, "%.*s ", level, "####");
     kmv_text_escaped(text, p->format, p->out);
     if (html(p))
         fprintf(p->out, "</h%d>\n", level);
@@ -78,7 +78,7 @@ static void fold(const page *p, const char *summary)
 
 static void unfold(const page *p)
 {
-    fputs(html(p) ? "</details>\n" : "\n", p->out);
+    fputs(html(p) ? "</details>\n" : "", p->out);
 }
 
 /* Columns that say the same in every row are said once, in a sentence before the table. */
@@ -89,7 +89,7 @@ static void table(const page *p, const kmv_schema *schema, const char *names, co
     char same[1024] = "", first[1024], other[1024];
     size_t used = 0;
 
-    if (kmv_table_columns_parse(schema, names, &all, NULL) != KMV_OK || count == 0)
+    if (kmv_table_columns_parse(schema, names, KMV_TABLE_MD, &all, NULL) != KMV_OK || count == 0)
         return;
     for (size_t c = 0; c < all.count; c++) {
         int differs = count == 1;
@@ -108,8 +108,6 @@ static void table(const page *p, const kmv_schema *schema, const char *names, co
     }
     if (used > 0)
         paragraph(p, same);
-    if (!html(p))
-        fputc('\n', p->out);
     kmv_table_write(schema, &kept, rows, count, p->format, p->out, NULL);
     fputs(html(p) ? "" : "\n", p->out);
 }
@@ -198,7 +196,7 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
 {
     const kmv_config_figure *f = &r->config.figures[number];
     const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""));
-    const char *title = kmv_figure_value(f, "title", kind->summary);
+    const char *title = kmv_figure_value(f, "title", f->name);
     char text[1400];
     kmv_status st = KMV_OK;
 
@@ -212,10 +210,14 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
     } else if (outcome->drawn) {
         fprintf(p->out, "![%s](plots/%s.svg)\n\n", f->name, f->name);
     }
-    snprintf(text, sizeof text,
-             "Figure %s: %s. Points are medians over repetitions, bars the 95 %% "
-             "bootstrap interval of the median; %zu points in %zu curves. %s",
-             f->name, kind->summary, outcome->points, outcome->series, outcome->note);
+    snprintf(text, sizeof text, "Figure %s: %s. %s; %zu points in %zu curves. %s", f->name,
+             kind->summary,
+             kind->source == KMV_FIGURE_RAW
+                 ? "Points are medians over repetitions, bars the 95 % bootstrap interval of the "
+                   "median"
+                 : "Points are single measurements, bars their 95 % interval where only rows were "
+                   "sampled; exponents are fitted over n",
+             outcome->points, outcome->series, outcome->note);
     paragraph(p, text);
     snprintf(text, sizeof text, "kmv plot %s --figure %s", r->dir, f->name);
     code(p, text);

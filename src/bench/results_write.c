@@ -16,7 +16,7 @@ static const struct {
     const char *ending;
 } formats[] = {{KMV_TABLE_TSV, "tsv"}, {KMV_TABLE_MD, "md"}, {KMV_TABLE_TEX, "tex"}};
 
-/* One table in all formats; TSV with every column. */
+/* One table in all formats. */
 static kmv_status write_table(const char *dir, const char *name, const kmv_schema *schema,
                               const void *rows, size_t count, kmv_error *err)
 {
@@ -26,8 +26,7 @@ static kmv_status write_table(const char *dir, const char *name, const kmv_schem
         kmv_table_columns columns;
         kmv_new_file f;
 
-        st = kmv_table_columns_parse(schema, formats[i].format == KMV_TABLE_TSV ? "all" : NULL,
-                                     &columns, err);
+        st = kmv_table_columns_parse(schema, NULL, formats[i].format, &columns, err);
         if (st != KMV_OK)
             return st;
         st = kmv_new_file_open(&f, err, "%s/tables/%s.%s", dir, name, formats[i].ending);

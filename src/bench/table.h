@@ -60,13 +60,14 @@ typedef enum { KMV_TABLE_TSV, KMV_TABLE_MD, KMV_TABLE_TEX, KMV_TABLE_HTML } kmv_
 /** "tsv", "md", "tex"; KMV_EINVAL for another word. */
 kmv_status kmv_table_format_parse(const char *text, kmv_table_format *format, kmv_error *err);
 
-/** Names of columns: "a,b,c", or NULL for the columns read first by people, or "all". */
+/** Names of columns: "a,b,c", or "all", or NULL for what suits the format: all for TSV, what people
+ *  read first for Markdown and HTML, what fits the width of a page for LaTeX. */
 typedef struct {
     const kmv_column *columns[128];
     size_t count;
 } kmv_table_columns;
 kmv_status kmv_table_columns_parse(const kmv_schema *schema, const char *text,
-                                   kmv_table_columns *out, kmv_error *err);
+                                   kmv_table_format format, kmv_table_columns *out, kmv_error *err);
 
 /**
  * Write rows (count of schema->row_size bytes). TSV is exact, with every digit and the schema's

@@ -27,14 +27,21 @@ static const char first_columns[] =
     "meets_eps,trivial,reps,ok,reason,"
     "rows,sum_over_n,tail_over_head,nth_ratio,op_norm,alpha,alpha_sum";
 
+static const char paper_columns[] =
+    "dataset,matrix,n_q,d,sigma_spec,algo,fastest,eps_judged,t_total_med_s,speedup_total_med,"
+    "err_l2_med,meets_eps,sum_over_n,tail_over_head,alpha,alpha_sum";
+
 kmv_status kmv_table_columns_parse(const kmv_schema *schema, const char *text,
-                                   kmv_table_columns *out, kmv_error *err)
+                                   kmv_table_format format, kmv_table_columns *out, kmv_error *err)
 {
-    const char *rest = text != NULL ? text : first_columns;
+    const int all = text != NULL ? strcmp(text, "all") == 0 : format == KMV_TABLE_TSV;
+    const char *rest = text != NULL              ? text
+                       : format == KMV_TABLE_TEX ? paper_columns
+                                                 : first_columns;
     kmv_table_columns found = {.count = 0};
     const size_t max = sizeof found.columns / sizeof *found.columns;
 
-    if (text != NULL && strcmp(text, "all") == 0) {
+    if (all) {
         for (const kmv_column *c = schema->columns; c->name != NULL && found.count < max; c++)
             found.columns[found.count++] = c;
         rest = NULL;

@@ -87,9 +87,7 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     if (st != KMV_OK || (st = kmv_folders_read(args, &folders, err)) != KMV_OK ||
         (st = gather(&folders, name, &schema, &rows, &count, err)) != KMV_OK)
         goto out;
-    if (columns_text == NULL && format == KMV_TABLE_TSV)
-        columns_text = "all";
-    if ((st = kmv_table_columns_parse(schema, columns_text, &columns, err)) != KMV_OK ||
+    if ((st = kmv_table_columns_parse(schema, columns_text, format, &columns, err)) != KMV_OK ||
         (path != NULL && (st = kmv_new_file_open(&f, err, "%s", path)) != KMV_OK))
         goto out;
     st = kmv_table_write(schema, &columns, rows, count, format, f.out, err);

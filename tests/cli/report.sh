@@ -69,3 +69,5 @@ bad "no results" 2 "plots: want a results folder" "$KMV" table plots
 bad "unwritable" 2 "/proc/t.md: cannot be written" "$KMV" table dir -o /proc/t.md
 printf 'experiment\tcolour\n' >dir/raw.tsv
 bad "foreign column" 2 "dir/raw.tsv:1: unknown column 'colour'" "$KMV" table dir
+check "a filtered run makes no report" "$KMV" run a.ini -o part -q --filter algo=exact
+check "since figures may lack rows" test ! -e part/report.html
