@@ -102,7 +102,7 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (st != KMV_OK)
         return st;
     print_summary(&summary, options.dir, cli->out);
-    /* A part of the cases need not have a row for each figure; `kmv report` takes what there is. */
+    /* A part of the cases need not have rows for each figure, and a figure without is an error. */
     if (!summary.interrupted && !kmv_args_has(args, "--filter") &&
         (st = write_results(options.dir, cli->out, err)) != KMV_OK)
         return st;
