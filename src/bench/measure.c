@@ -17,7 +17,7 @@
 #include "gauss/opnorm.h"
 
 /* Beyond EXACT_N points all pairs take minutes, so that rows are sampled. */
-enum { EXACT_N = 1 << 17, SAMPLED_ROWS = 2048, RESAMPLES = 1000, NORM_ITERATIONS = 60 };
+enum { EXACT_N = 1 << 17, SAMPLED_ROWS = 2048, RESAMPLES = 1000 };
 
 static const struct {
     const char *name;
@@ -160,7 +160,7 @@ static kmv_status measure_entries(kmv_entries *e, size_t n, int sampled,
     } else {
         row->col_sum_max = gsl_stats_max(h.column_sum, 1, e->k.n);
         if (spec->with_op_norm)
-            st = kmv_op_norm(e, h.u_min, NORM_ITERATIONS, &row->op_norm, &row->op_norm_tol, err);
+            st = kmv_op_norm(e, h.u_min, KMV_OP_NORM_STEPS, &row->op_norm, &row->op_norm_tol, err);
     }
     fill_quantiles(&h, count, row);
     kmv_head_tail_clear(&h);

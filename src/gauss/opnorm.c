@@ -1,13 +1,18 @@
 /* gauss/opnorm.c - see opnorm.h. */
 #include "gauss/opnorm.h"
 
+#include <gsl/gsl_eigen.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/status.h"
 
 #define WANTED_RESIDUAL 1e-3
-#define LEAST_GROWTH    1e-7
+/* A new direction shorter than this share of A'A is rounding: the span holds the singular vector.
+ */
+#define NO_DIRECTION 1e-13
+#define LEAST_GROWTH 1e-7
 
 /* One product with A or with its transpose; columns: threads x n_k partial sums. */
 typedef struct {
@@ -50,15 +55,19 @@ static double norm_of(const double *v, size_t n)
     return sqrt(sum);
 }
 
-/* w = A v, then back = A' w; returns |w|. */
+/* w = A v, then back = A' w, both with A scaled so that its largest entry is about 1: squares of
+ * norms stay within doubles. Returns |w|. */
 static double multiply(kmv_entries *e, product *p, double *back)
 {
+    const double scale = exp2(floor(p->u_min));
     double largest = 0;
 
     memset(p->w, 0, e->q.n * sizeof(double));
     kmv_entries_stream(e, times, p);
-    for (size_t i = 0; i < e->q.n; i++)
-        largest = fmax(largest, p->w[i]);
+    for (size_t i = 0; i < e->q.n; i++) {
+        p->w[i] *= scale;
+        largest = fmax(largest, fabs(p->w[i]));
+    }
     /* No column sum exceeds n_q times the largest weight times the largest entry. */
     p->grid = largest > 0 ? 1.5 * exp2(ceil(log2(largest * (double)e->q.n) - p->u_min) + 1) : 0;
     memset(p->columns, 0, (size_t)e->threads * p->n_k * sizeof(double));
@@ -66,64 +75,108 @@ static double multiply(kmv_entries *e, product *p, double *back)
     memset(back, 0, p->n_k * sizeof(double));
     for (size_t t = 0; t < (size_t)e->threads; t++) {
         for (size_t j = 0; j < p->n_k; j++)
-            back[j] += p->columns[t * p->n_k + j];
+            back[j] += scale * p->columns[t * p->n_k + j];
     }
     return norm_of(p->w, e->q.n);
 }
 
-/* |back - s^2 v| / s^2 for unit v. */
-static double residual(const double *back, const double *v, size_t n, double s)
+/* Take out of z what lies in the span of `count` orthonormal vectors; twice, since once leaves
+ * rounding of the size of what was taken. */
+static void orthogonalise(double *z, const double *basis, size_t count, size_t n)
 {
-    double sum = 0;
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t m = 0; m < count; m++) {
+            const double share = kmv_dot(z, basis + m * n, n);
 
-    for (size_t j = 0; j < n; j++) {
-        const double off = back[j] / (s * s) - v[j];
-
-        sum += off * off;
+            for (size_t j = 0; j < n; j++)
+                z[j] -= share * basis[m * n + j];
+        }
     }
-    return sqrt(sum);
 }
 
-kmv_status kmv_op_norm(kmv_entries *e, double u_min, size_t max_iterations, double *norm,
-                       double *tol, kmv_error *err)
+/* The largest eigenvalue of the tridiagonal matrix of `count` steps, and how much of its vector
+ * lies in the last direction. */
+static kmv_status top_of_span(const double *diagonal, const double *beside, size_t count,
+                              double *value, double *last, kmv_error *err)
 {
-    const size_t n_k = e->k.n;
-    double *v = kmv_alloc(n_k, sizeof(double), "a singular vector", err);
-    double *w = kmv_alloc(e->q.n, sizeof(double), "a singular vector", err);
-    double *back = kmv_alloc(n_k, sizeof(double), "a singular vector", err);
-    double *columns = kmv_alloc((size_t)e->threads * n_k, sizeof(double), "column sums", err);
-    product p = {.v = v, .w = w, .columns = columns, .n_k = n_k, .u_min = u_min};
-    double s = 0, last = 0, off = 0;
+    gsl_matrix *t = gsl_matrix_calloc(count, count), *vectors = gsl_matrix_alloc(count, count);
+    gsl_vector *values = gsl_vector_alloc(count);
+    gsl_eigen_symmv_workspace *work = gsl_eigen_symmv_alloc(count);
     kmv_status st = KMV_OK;
 
-    if (v == NULL || w == NULL || back == NULL || columns == NULL) {
-        st = KMV_ENOMEM;
+    if (t == NULL || vectors == NULL || values == NULL || work == NULL) {
+        st = kmv_fail(err, KMV_ENOMEM, "no memory for eigenvalues of %zu steps", count);
         goto out;
     }
-    for (size_t j = 0; j < n_k; j++)
-        v[j] = 1 / sqrt((double)n_k);
-    for (size_t it = 0; it < max_iterations; it++) {
-        double length;
-
-        s = multiply(e, &p, back);
-        length = norm_of(back, n_k);
-        if (!(s > 0) || !(length > 0)) {
-            off = 0;
-            break;
+    for (size_t m = 0; m < count; m++) {
+        gsl_matrix_set(t, m, m, diagonal[m]);
+        if (m + 1 < count) {
+            gsl_matrix_set(t, m, m + 1, beside[m]);
+            gsl_matrix_set(t, m + 1, m, beside[m]);
         }
-        off = residual(back, v, n_k, s);
-        if (off <= WANTED_RESIDUAL || s - last <= LEAST_GROWTH * s)
-            break;
-        last = s;
-        for (size_t j = 0; j < n_k; j++)
-            v[j] = back[j] / length;
     }
-    *norm = s;
-    *tol = off;
+    gsl_eigen_symmv(t, values, vectors, work);
+    gsl_eigen_symmv_sort(values, vectors, GSL_EIGEN_SORT_VAL_DESC);
+    *value = gsl_vector_get(values, 0);
+    *last = fabs(gsl_matrix_get(vectors, count - 1, 0));
 out:
-    kmv_free(v);
+    gsl_matrix_free(t);
+    gsl_matrix_free(vectors);
+    gsl_vector_free(values);
+    gsl_eigen_symmv_free(work);
+    return st;
+}
+
+/* basis: max_steps x n_k. */
+static kmv_status iterate(kmv_entries *e, product *p, double *basis, double *z, size_t max_steps,
+                          double *norm, double *tol, kmv_error *err)
+{
+    const size_t n = p->n_k;
+    double diagonal[KMV_OP_NORM_STEPS], beside[KMV_OP_NORM_STEPS], square = 0, off = 0, last = 0;
+    kmv_status st;
+
+    for (size_t j = 0; j < n; j++)
+        basis[j] = 1 / sqrt((double)n);
+    for (size_t m = 0; m < max_steps; m++) {
+        p->v = basis + m * n;
+        diagonal[m] = pow(multiply(e, p, z), 2);
+        if (!(diagonal[m] > 0) && m == 0)
+            break;
+        orthogonalise(z, basis, m + 1, n);
+        beside[m] = norm_of(z, n);
+        if ((st = top_of_span(diagonal, beside, m + 1, &square, &last, err)) != KMV_OK)
+            return st;
+        off = beside[m] * last / square;
+        if (off <= WANTED_RESIDUAL || beside[m] <= NO_DIRECTION * square || m + 1 == max_steps)
+            break;
+        for (size_t j = 0; j < n; j++)
+            basis[(m + 1) * n + j] = z[j] / beside[m];
+    }
+    *norm = sqrt(square) * exp2(-floor(p->u_min));
+    *tol = off;
+    return KMV_OK;
+}
+
+kmv_status kmv_op_norm(kmv_entries *e, double u_min, size_t max_steps, double *norm, double *tol,
+                       kmv_error *err)
+{
+    const size_t n_k = e->k.n, size = sizeof(double),
+                 steps = max_steps < KMV_OP_NORM_STEPS ? max_steps : (size_t)KMV_OP_NORM_STEPS;
+    double *basis = kmv_alloc(steps * n_k, size, "singular vectors", err);
+    double *w = kmv_alloc(e->q.n, size, "a singular vector", err);
+    double *z = kmv_alloc(n_k, size, "a singular vector", err);
+    double *columns = kmv_alloc((size_t)e->threads * n_k, size, "column sums", err);
+    product p = {.w = w, .columns = columns, .n_k = n_k, .u_min = u_min};
+    kmv_status st = KMV_ENOMEM;
+
+    if (!(u_min < 1022)) { /* all entries are zero */
+        *norm = *tol = 0;
+        st = KMV_OK;
+    } else if (basis != NULL && w != NULL && z != NULL && columns != NULL)
+        st = iterate(e, &p, basis, z, steps, norm, tol, err);
+    kmv_free(basis);
     kmv_free(w);
-    kmv_free(back);
+    kmv_free(z);
     kmv_free(columns);
     return st;
 }
