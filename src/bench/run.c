@@ -88,7 +88,7 @@ static kmv_status write_provenance(const kmv_runner *r, kmv_error *err)
             r->config->name, r->config->title, r->config->path, r->config->hash,
             (unsigned long long)r->config->seed, started);
     fprintf(f, "threads\t%d\nisa\t%s\nlimit_time_s\t%g\nlimit_memory_b\t%.0f\n", r->trial.threads,
-            r->trial.isa != NULL ? r->trial.isa : "", r->limits.time_s, r->limits.memory_b);
+            r->trial.isa != NULL ? r->trial.isa : "best", r->limits.time_s, r->limits.memory_b);
     kmv_provenance_write(&r->provenance, "\t", f);
     fclose(f);
     st = kmv_file_replace(r->options->dir, "provenance.tsv", text, size, err);
@@ -96,24 +96,43 @@ static kmv_status write_provenance(const kmv_runner *r, kmv_error *err)
     return st;
 }
 
-/* The seed may come from the command line, so that equal configs alone are not enough. */
-static kmv_status check_seed(const kmv_runner *r, kmv_error *err)
+/* The value of a fact in dir/provenance.tsv; "" when there is none. */
+static void read_fact(const char *dir, const char *name, char *value, size_t size)
 {
-    char path[1024], line[1200], want[64];
+    const size_t length = strlen(name);
+    char path[1024], line[1200];
     FILE *f;
 
-    snprintf(want, sizeof want, "seed\t%llu\n", (unsigned long long)r->config->seed);
-    if (!exists(r->options->dir, "provenance.tsv", path, sizeof path))
-        return kmv_fail(err, KMV_EINVAL, "%s: not a results folder: no provenance.tsv",
-                        r->options->dir);
+    snprintf(path, sizeof path, "%s/provenance.tsv", dir);
+    snprintf(value, size, "%s", "");
     if ((f = fopen(path, "r")) == NULL)
-        return kmv_fail(err, KMV_EIO, "%s: %s", path, strerror(errno));
-    while (fgets(line, sizeof line, f) != NULL && strncmp(line, "seed\t", 5) != 0)
-        ;
+        return;
+    while (fgets(line, sizeof line, f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, name, length) == 0 && line[length] == '\t')
+            kmv_copy_text(value, size, line + length + 1);
+    }
     fclose(f);
-    if (strcmp(line, want) != 0)
-        return kmv_fail(err, KMV_EINVAL, "%s: holds results of another seed, want seed %llu",
-                        r->options->dir, (unsigned long long)r->config->seed);
+}
+
+/* These may come from the command line or the machine, so that equal configs alone are not enough:
+ * repetitions of one case must not differ in them. */
+static kmv_status check_facts(const kmv_runner *r, kmv_error *err)
+{
+    static const char *const names[] = {"seed", "threads", "isa"};
+    char want[3][64], found[64];
+
+    snprintf(want[0], sizeof want[0], "%llu", (unsigned long long)r->config->seed);
+    snprintf(want[1], sizeof want[1], "%d", r->trial.threads);
+    snprintf(want[2], sizeof want[2], "%s", r->trial.isa != NULL ? r->trial.isa : "best");
+    for (size_t i = 0; i < 3; i++) {
+        read_fact(r->options->dir, names[i], found, sizeof found);
+        if (strcmp(found, want[i]) != 0)
+            return kmv_fail(err, KMV_EINVAL,
+                            "%s: holds results with %s %s, asked for %s; want the same or a new "
+                            "folder",
+                            r->options->dir, names[i], found, want[i]);
+    }
     return KMV_OK;
 }
 
@@ -132,7 +151,7 @@ static kmv_status open_folder(kmv_runner *r, kmv_error *err)
                             "%s: holds results of another config (config.ini there differs from "
                             "%s); want a new folder",
                             dir, r->config->path);
-        return check_seed(r, err);
+        return check_facts(r, err);
     }
     if (exists(dir, "raw.tsv", path, sizeof path))
         return kmv_fail(err, KMV_EINVAL, "%s: holds raw.tsv but no config.ini; want a new folder",

@@ -79,6 +79,8 @@ same "and the file's is done" "ok" "$(awk -F'\t' 'NR > 1 && $13 == 4 {print $5}'
 # Folders.
 good >other.ini
 bad "folder of another config" 2 "dir: holds results of another config" "$KMV" run other.ini -o dir -q
-bad "folder of another seed" 2 "dir: holds results of another seed" "$KMV" run c.ini -o dir -q --seed 3
+bad "folder of another seed" 2 "dir: holds results with seed 1, asked for 3" "$KMV" run c.ini -o dir -q --seed 3
+bad "folder of other threads" 2 "dir: holds results with threads" "$KMV" run c.ini -o dir -q --threads 77
+bad "folder of another isa" 2 "dir: holds results with isa best, asked for portable" "$KMV" run c.ini -o dir -q --isa portable
 bad "folder under a file" 2 "c.ini/dir" "$KMV" run c.ini -o c.ini/dir -q
 bad "folder that cannot be" 2 "/proc/nosuch" "$KMV" run c.ini -o /proc/nosuch -q

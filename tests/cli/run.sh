@@ -28,3 +28,37 @@ check "a second run adds nothing" cmp before dir/raw.tsv
 check filter "$KMV" run a.ini --dry-run --filter algo=exact,n=64
 same "filter keeps two" "2 cases, 2 repetitions each; 0 measures" "$(tail -1 out)"
 bad "filter without a match" 2 "no case matches" "$KMV" run a.ini --dry-run --filter algo=exakt
+# The example of the documentation is a configuration that runs.
+sed -n '/^```ini/,/^```$/p' "$ROOT/docs/experiments.md" | grep -v '^```' >doc.ini
+ln -s "$ROOT/datasets" datasets
+check "the example of the docs" "$KMV" run doc.ini --dry-run
+# Real heads, softmax, masks, and what cannot be: rows for all of it.
+cat > b.ini <<'END'
+[experiment]
+reps = 1
+min_time = 0
+verify_pairs = 100
+verify_rows = 8
+[dataset e]
+file = datasets/encoder.h5:heads#0,1
+[dataset p]
+generator = iid
+[sweep]
+dataset = e, p
+algo = null, exact-f64
+n = 32
+d = 32
+matrix = gauss, softmax
+causal = no, yes
+center = match
+sigma = x2, sum:0.25
+x = v, sparse:3
+END
+check "softmax and masks" "$KMV" run b.ini -o mixed -q
+get() { awk -F'\t' -v want="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == want) c = i } NR > 1 && ('"$1"') { print $c }' mixed/raw.tsv | sort -u; }
+same "one row per case" 64 "$(awk 'NR > 1' mixed/raw.tsv | wc -l)"
+same "judged on rows" "rows:8" "$(get '$5 == "ok"' err_kind)"
+same "reasons to skip" "sigma = sum:0.25 is for gauss matrices only
+x: the problem has no values for kind 'v'" "$(get '$5 == "skipped"' reason)"
+same "the reference agrees with itself" 0 "$(get '$5 == "ok" && $20 == "exact-f64"' err_l2)"
+same "answering 0 is off by all of it" 1 "$(get '$5 == "ok" && $20 == "null"' err_rel)"
