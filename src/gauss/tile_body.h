@@ -45,38 +45,38 @@ ALWAYS void dots(const float *q, const float *k, size_t d, vec acc[ROWS][VECS])
     }
 }
 
-/* acc, which holds a part 1/steps of the offset, += the rest of it and q k. Adding the offset in
- * parts keeps the partial sums, whose rounding is what an entry's error is made of, that much
- * smaller where products and offset cancel. offset(i, v) in the caller's terms: common[v] + own[i].
- */
-ALWAYS void dots_in_steps(const float *q, const float *k, size_t d, size_t steps,
-                          const vec common[VECS], const float *own, float fraction,
-                          vec acc[ROWS][VECS])
+/* 1 / steps of what the exponents of row i and vector v start from: b and, per row, a, or `same`
+ * for all rows where a is NULL. */
+ALWAYS vec offset_part(const float *a, float same, const float *b, float fraction, size_t i,
+                       size_t v)
 {
-    const size_t stride = d / steps;
+    const vec common = v_mul(v_add(v_load(b + v * VL), v_set1(same)), v_set1(fraction));
 
-    for (size_t step = 1; step < steps; step++, q += stride * ROWS, k += stride * LANES) {
-        dots(q, k, stride, acc);
-        EACH(i, ROWS)
-        EACH(v, VECS)
-        acc[i][v] =
-            v_add(acc[i][v], own == NULL ? common[v] : v_add(common[v], v_set1(fraction * own[i])));
-    }
-    dots(q, k, d - (steps - 1) * stride, acc);
+    return a != NULL ? v_add(common, v_set1(fraction * a[i])) : common;
 }
 
-ALWAYS void exponents_in_registers(const float *q, const float *a, const float *k, const float *b,
-                                   size_t d, size_t steps, vec acc[ROWS][VECS])
+/* Exponents of a block and a panel. Adding the offset in `steps` parts keeps the partial sums,
+ * whose rounding is what an entry's error is made of, that much smaller where products and offset
+ * cancel. One place calls dots: with two the compiler no longer keeps the accumulators in
+ * registers. */
+ALWAYS void exponents_in_registers(const float *q, const float *a, float same, const float *k,
+                                   const float *b, size_t d, size_t steps, vec acc[ROWS][VECS])
 {
     const float fraction = 1.0f / (float)steps; /* exact: a power of two */
-    vec common[VECS];
+    const size_t stride = d / steps;
 
-    EACH(v, VECS)
-    common[v] = v_mul(v_load(b + v * VL), v_set1(fraction));
     EACH(i, ROWS)
     EACH(v, VECS)
-    acc[i][v] = v_add(common[v], v_set1(fraction * a[i]));
-    dots_in_steps(q, k, d, steps, common, a, fraction, acc);
+    acc[i][v] = offset_part(a, same, b, fraction, i, v);
+    for (size_t left = steps;; q += stride * ROWS, k += stride * LANES) {
+        dots(q, k, left > 1 ? stride : d - (steps - 1) * stride, acc);
+        if (--left == 0)
+            break;
+        __asm__ volatile("" : : : "memory"); /* nor when it keeps all offsets there */
+        EACH(i, ROWS)
+        EACH(v, VECS)
+        acc[i][v] = v_add(acc[i][v], offset_part(a, same, b, fraction, i, v));
+    }
 }
 
 static void exponents(const float *q, const float *a, const float *k, const float *b, size_t d,
@@ -84,7 +84,7 @@ static void exponents(const float *q, const float *a, const float *k, const floa
 {
     vec acc[ROWS][VECS];
 
-    exponents_in_registers(q, a, k, b, d, steps, acc);
+    exponents_in_registers(q, a, 0, k, b, d, steps, acc);
     EACH(i, ROWS)
     EACH(v, VECS)
     v_store(e + i * lde + v * VL, acc[i][v]);
@@ -96,7 +96,7 @@ static void entries(const float *q, const float *a, const float *k, const float 
     const mode saved = mode_enter();
     vec acc[ROWS][VECS];
 
-    exponents_in_registers(q, a, k, b, d, steps, acc);
+    exponents_in_registers(q, a, 0, k, b, d, steps, acc);
     EACH(i, ROWS)
     EACH(v, VECS)
     v_store(p + i * ldp + v * VL, v_exp2(acc[i][v]));
@@ -121,7 +121,6 @@ static void apply(const float *q, const float *a, size_t blocks, const float *k,
                   const float *w, size_t d, size_t steps, size_t panels, double *y)
 {
     const mode saved = mode_enter();
-    const float fraction = 1.0f / (float)steps;
     /* Rows of a block share the largest offset, which costs an addition per panel instead of one
      * per row; what a row lacks, 2^(a_i - top), multiplies its sum. Exponents grow by at most the
      * spread of the offsets by that: rows too far apart for float keep their own. */
@@ -137,22 +136,10 @@ static void apply(const float *q, const float *a, size_t blocks, const float *k,
     }
     for (size_t panel = 0; panel < panels; panel++, b += LANES, w += LANES, k += d * LANES) {
         for (size_t m = 0; m < blocks; m++) {
-            const vec base = v_set1(shared[m] ? top[m] : 0), part = v_set1(fraction);
-            const float *own = shared[m] ? NULL : a + m * ROWS;
-            vec acc[ROWS][VECS], common[VECS];
+            vec acc[ROWS][VECS];
 
-            EACH(v, VECS)
-            {
-                common[v] = v_mul(v_add(v_load(b + v * VL), base), part);
-                EACH(i, ROWS)
-                acc[i][v] = common[v];
-            }
-            if (own != NULL) {
-                EACH(i, ROWS)
-                EACH(v, VECS)
-                acc[i][v] = v_add(acc[i][v], v_set1(fraction * own[i]));
-            }
-            dots_in_steps(q + m * ROWS * d, k, d, steps, common, own, fraction, acc);
+            exponents_in_registers(q + m * ROWS * d, shared[m] ? NULL : a + m * ROWS,
+                                   shared[m] ? top[m] : 0, k, b, d, steps, acc);
             EACH(i, ROWS)
             EACH(v, VECS)
             sum[m][i] = v_fma(v_exp2(acc[i][v]), v_load(w + v * VL), sum[m][i]);
