@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "gauss/reference.h"
 
-enum { N_Q = 60, N_K = 90, D = 4, REPEATS = 2000 };
+enum { N_Q = 60, N_K = 90, D = 4, REPEATS = 1000 };
 
 typedef struct {
     kmv_points q, k;
