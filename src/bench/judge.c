@@ -120,8 +120,8 @@ static kmv_status write_cache(const char *dir, const char *name, size_t count, s
 /* All inputs side by side, so that the matrix is computed once: distances and exponentials cost far
  * more than further columns. */
 static kmv_status compute(const kmv_judge_settings *s, const kmv_problem *p, const kmv_judge *judge,
-                          const double *const *x, const size_t *which, size_t count, size_t r,
-                          double **y, kmv_error *err)
+                          const double *const *x, size_t count, size_t r, double **y,
+                          kmv_error *err)
 {
     const size_t columns = count * r, n_k = p->k->n;
     double *all = kmv_alloc(n_k * columns, sizeof *all, "inputs side by side", err);
@@ -130,7 +130,7 @@ static kmv_status compute(const kmv_judge_settings *s, const kmv_problem *p, con
 
     for (size_t m = 0; st == KMV_OK && m < count; m++) {
         for (size_t j = 0; j < n_k; j++)
-            memcpy(all + j * columns + m * r, x[which[m]] + j * r, r * sizeof **x);
+            memcpy(all + j * columns + m * r, x[m] + j * r, r * sizeof **x);
     }
     if (st == KMV_OK)
         st =
@@ -149,33 +149,24 @@ kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_probl
                              kmv_error *err)
 {
     kmv_judge judge = {0};
-    size_t *missing = NULL, n_missing = 0;
     double *y = NULL;
+    int whole = 1;
     char name[64];
     kmv_status st = draw_rows(settings, problem, identity, &judge, err);
 
     if (st != KMV_OK)
         return st;
-    if ((missing = kmv_alloc(count, sizeof *missing, "inputs", err)) == NULL) {
-        st = KMV_ENOMEM;
-        goto out;
-    }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; whole && i < count; i++) {
         name_of(problem, identity, &judge, x[i], r, name, sizeof name);
-        if (!read_cache(settings->cache, name, judge.count, r, NULL))
-            missing[n_missing++] = i;
+        whole = read_cache(settings->cache, name, judge.count, r, NULL);
     }
-    if (n_missing == 0)
-        goto out;
-    if ((st = compute(settings, problem, &judge, x, missing, n_missing, r, &y, err)) != KMV_OK)
-        goto out;
-    for (size_t m = 0; st == KMV_OK && m < n_missing; m++) {
-        name_of(problem, identity, &judge, x[missing[m]], r, name, sizeof name);
-        st = write_cache(settings->cache, name, judge.count, r, y + m * r, n_missing * r, err);
+    if (!whole)
+        st = compute(settings, problem, &judge, x, count, r, &y, err);
+    for (size_t i = 0; !whole && st == KMV_OK && i < count; i++) {
+        name_of(problem, identity, &judge, x[i], r, name, sizeof name);
+        st = write_cache(settings->cache, name, judge.count, r, y + i * r, count * r, err);
     }
-out:
     kmv_free(y);
-    kmv_free(missing);
     kmv_judge_clear(&judge);
     return st;
 }
@@ -192,21 +183,18 @@ kmv_status kmv_judge_get(const kmv_judge_settings *settings, const kmv_problem *
     if (st != KMV_OK)
         return st;
     if ((y = kmv_alloc(out.count * r, sizeof *y, "reference", err)) == NULL) {
-        st = KMV_ENOMEM;
-        goto out;
+        kmv_judge_clear(&out);
+        return KMV_ENOMEM;
     }
     out.y = y;
     name_of(problem, identity, &out, x, r, name, sizeof name);
-    if (!read_cache(settings->cache, name, out.count, r, y) &&
-        ((st = kmv_reference_product(problem, out.rows, out.count, x, r, settings->threads, y,
-                                     err)) != KMV_OK ||
-         (st = write_cache(settings->cache, name, out.count, r, y, r, err)) != KMV_OK))
-        goto out;
+    if (!read_cache(settings->cache, name, out.count, r, y)) {
+        kmv_judge_clear(&out);
+        return kmv_fail(err, KMV_EIO, "%s/%s: a reference is missing or damaged; run again",
+                        settings->cache, name);
+    }
     *judge = out;
-    out = (kmv_judge){0};
-out:
-    kmv_judge_clear(&out);
-    return st;
+    return KMV_OK;
 }
 
 void kmv_judge_clear(kmv_judge *judge)

@@ -15,7 +15,9 @@ typedef struct {
 
 /**
  * Make sure that the cache holds the float64 product for each of the inputs x[0 .. count-1], each
- * n_k x r. What is missing or damaged is computed, all inputs in one pass over the matrix.
+ * n_k x r. Where one is missing or damaged, all are computed, in one pass over the matrix: the last
+ * bits of a product may depend on how many columns it has, so that the same inputs go together
+ * however often a run is cut short.
  * identity: text that names the points by content (hash, n, center). The rows drawn depend on it
  * and on the seed alone, so all algorithms are judged on the same ones.
  * KMV_EIO when the cache cannot be written, KMV_ENOMEM.
@@ -24,7 +26,8 @@ kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_probl
                              const char *identity, const double *const *x, size_t count, size_t r,
                              kmv_error *err);
 
-/** The judge of one input, out of the cache or computed into it. Cleared by kmv_judge_clear. */
+/** The judge of one input out of the cache; KMV_EIO when it is not there or damaged. Cleared by
+ *  kmv_judge_clear. */
 kmv_status kmv_judge_get(const kmv_judge_settings *settings, const kmv_problem *problem,
                          const char *identity, const double *x, size_t r, kmv_judge *judge,
                          kmv_error *err);

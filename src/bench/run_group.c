@@ -238,6 +238,8 @@ static kmv_status run_one(group *g, size_t m, size_t rep, kmv_error *err)
             limits.threads = c->threads + 1;
         st = kmv_forked_run(kmv_trial_run, &trial, &row, sizeof row, &limits, r->signal_fd, &end,
                             &work_status, &why);
+        if (st == KMV_OK && end == KMV_CHILD_DONE && work_status == KMV_EIO)
+            st = KMV_EIO; /* trouble with the disk is the run's, not the case's */
         if (st != KMV_OK)
             return kmv_fail(err, st, "%s", why.text);
         if (end == KMV_CHILD_INTERRUPTED) {

@@ -48,6 +48,10 @@ for f in whole/cache/*.ref; do printf 'x' | dd of="$f" bs=1 seek=100 conv=notrun
 head -10 whole/raw.tsv >cut && mv cut whole/raw.tsv
 check "with a damaged cache" "$KMV" run a.ini -o whole -q
 same "the same numbers again" "$(repeatable killed)" "$(repeatable whole)"
+rm "$(ls whole/cache/*.ref | sed -n 3p)"
+head -10 whole/raw.tsv >cut && mv cut whole/raw.tsv
+check "with one reference missing" "$KMV" run a.ini -o whole -q
+same "the same numbers once more" "$(repeatable killed)" "$(repeatable whole)"
 # Adding a case moves no other.
 sed 's/^n = 64, 128/n = 64, 96, 128/' a.ini >more.ini
 check "more cases" "$KMV" run more.ini -o more -q
