@@ -273,6 +273,38 @@ static void tiny_entries(void **state)
     kmv_dataset_clear(&d);
 }
 
+/* All points 1000 further in every coordinate, 600 bandwidths away: the Gaussian matrix is the same
+ * up to the rounding of coordinates about their mean, which the tolerance of an entry covers. */
+static void far_from_the_origin(void **state)
+{
+    kmv_dataset d = {0}, far = {.sigma = NAN, .scale = NAN, .causal = -1};
+    kmv_measure_row near_row, far_row;
+    kmv_measure_spec s = plain;
+    double x[2][50 * 4], tol;
+    direct want;
+
+    (void)state;
+    generate("iid", "n=50,d=4", 8, &d);
+    for (size_t i = 0; i < 50; i++) {
+        for (size_t l = 0; l < 4; l++) {
+            x[0][i * 4 + l] = 1000 + coordinate(&d.q, i, l);
+            x[1][i * 4 + l] = 1000 + coordinate(&d.k, i, l);
+        }
+    }
+    CHECK_OK(kmv_points_from_f64(&far.q, x[0], 50, 4, 4, &err));
+    CHECK_OK(kmv_points_from_f64(&far.k, x[1], 50, 4, 4, &err));
+    want = compute(&d, 0, &s);
+    tol = 2 * want.tol;
+    measure(&d, 0, &s, &near_row);
+    measure(&far, 0, &s, &far_row);
+    CHECK_CLOSE(far_row.sum_over_n, near_row.sum_over_n, tol * near_row.sum_over_n);
+    CHECK_CLOSE(far_row.tail_over_head, near_row.tail_over_head, 2 * tol * near_row.tail_over_head);
+    CHECK_CLOSE(far_row.max, near_row.max, tol * near_row.max);
+    free(want.entries);
+    kmv_dataset_clear(&d);
+    kmv_dataset_clear(&far);
+}
+
 /* At a bandwidth of nothing all entries but the coinciding pairs vanish: head = those, no next one.
  */
 static void vanishing_entries(void **state)
@@ -569,6 +601,7 @@ int main(void)
         cmocka_unit_test(ties),
         cmocka_unit_test(smallest_problem),
         cmocka_unit_test(tiny_entries),
+        cmocka_unit_test(far_from_the_origin),
         cmocka_unit_test(vanishing_entries),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(intervals_cover),

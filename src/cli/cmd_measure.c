@@ -129,7 +129,7 @@ static kmv_status choose_sizes(const request *r, size_t all, size_t sizes[MAX_SI
     if (r->n.count > 0)
         return KMV_OK;
     for (size_t n = all > FIRST_SIZE ? FIRST_SIZE : FIRST_SIZE_OF_SMALL; n < all; n *= 2) {
-        if (n > r->spec.drop_first)
+        if (n > r->spec.drop_first && n - r->spec.drop_first >= r->spec.rows)
             sizes[(*count)++] = n;
     }
     sizes[(*count)++] = all;
@@ -272,7 +272,9 @@ static const kmv_cli_option options[] = {
     {"--causal", "yes|no", "leave out j > i (default: no; softmax and rowmax: as the file says)"},
     {"--center", "WORD", "none, keys (subtract the mean key) or match (make the means equal)"},
     {"--drop-first", "M", "leave out the first M queries and keys (default: 0)"},
-    {"--rows", "all|M", "M: estimate from sampled rows (default: all; beyond 131072 points 2048)"},
+    {"--rows", "all|M",
+     "M: estimate from sampled rows, from sizes of M on (default: all; beyond 131072 points "
+     "2048)"},
     {"--columns", "LIST", "these only; without op_norm its power iteration is skipped"},
     {"-o", "FILE", "where the table goes (default: standard output)"},
     {0},

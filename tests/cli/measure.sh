@@ -38,6 +38,8 @@ within "sum:3" "$(cell g.tsv sum_over_n 3)" 2.999 3.001
 within "x2" "$(cell g.tsv sigma 2)" 2.82842 2.82843
 "$KMV" measure two.h5:planted --rows 256 --n all --columns rows,sum_over_n_lo,sum_over_n_hi >r.tsv
 same "sampled rows" 256 "$(cell r.tsv rows 1)"
+"$KMV" measure two.h5:planted --rows 1000 --columns n_q,rows >r.tsv
+same "sizes below the rows sampled are left out" "1024 1000 2048 1000" "$(sed 1d r.tsv | xargs)"
 "$KMV" measure two.h5:planted --n all --seed 9 --threads 1 --columns tail_over_head,op_norm >t1.tsv
 "$KMV" measure two.h5:planted --n all --seed 9 --threads 2 --columns tail_over_head,op_norm >t2.tsv
 same "threads do not matter" "$(cat t1.tsv)" "$(cat t2.tsv)"
