@@ -23,8 +23,9 @@ said=$(mktemp) || exit 1
 trap 'rm -f "$said" "$base.svg.tmp" "$base.pdf.tmp" "$base.png.tmp"' EXIT
 quoted() { printf "%s" "$1" | sed "s/'/''/g"; }
 for format in svg pdf png; do
+    # A machine without a locale has one for ASCII, in which gnuplot misses the degree sign and says so.
     # -d: no settings of the user's own. Messages of the font library are not gnuplot's.
-    SOURCE_DATE_EPOCH=0 gnuplot -d -e "DIR='$(quoted "$agg")'; PLOTS='$(quoted "$plots")'; \
+    LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=0 gnuplot -d -e "DIR='$(quoted "$agg")'; PLOTS='$(quoted "$plots")'; \
 FORMAT='$format'; OUT='$(quoted "$base.$format.tmp")'" "$template" >"$said" 2>&1 </dev/null
     rc=$?
     complaint=$(grep -v -e '^Fontconfig' -e '^[[:space:]]*$' -e '^[[:space:]]*^' "$said" | tr '\n' ' ')
