@@ -1,7 +1,7 @@
 # assumption: tail/head and sum/n against n; in the legends the exponents fitted over n.
 YS = 2
 OWN_KEYS = 1
-key_text(i, c) = LABEL[i].(PANELS == 1 && c == 2 ? FIT2[i] : FIT1[i])
+key_text(i, c) = LABEL[i].(PANELS > 1 ? ", tail/head".FIT1[i] : c == 2 ? FIT2[i] : FIT1[i])
 load PLOTS."/style.gp"
 array COLUMN[2] = ["tail_over_head", "sum_over_n"]
 array NAME[2] = ["tail / head", "sum of entries / n"]

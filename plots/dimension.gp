@@ -1,6 +1,7 @@
-# dimension: time with set-up and error against d; the grey line is the error of answering 0.
+# dimension: time with set-up and error against d; the grey line is the error of answering 0
+# or, for softmax, the mean of V.
 YS = 2
-EXTRA_TEXT = "error of answering 0"
+FLOOR_LINE = 1
 key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
@@ -12,7 +13,7 @@ do for [p = 1:PANELS] {
         using "d":"t_total_med_s":"t_total_lo_s":"t_total_hi_s" with yerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2
     eval CELL(p, 2, "error ".ERROR)
-    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "d":"null_err" with lines linetype 100, \
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "d":"floor_err" with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "d":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2

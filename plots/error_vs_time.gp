@@ -1,6 +1,7 @@
-# error_vs_time: each point one setting of an algorithm; the grey line is the error of answering 0.
+# error_vs_time: each point one setting of an algorithm; the grey line is the error of answering 0
+# or, for softmax, the mean of V.
 YS = 1
-EXTRA_TEXT = "error of answering 0"
+FLOOR_LINE = 1
 key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
@@ -8,7 +9,7 @@ set xlabel "set-up and one product [s]"
 set format x "10^{%L}"
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "error ".ERROR)
-    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"null_err" with lines \
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"floor_err" with lines \
         linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"err_l2_med":"t_total_lo_s":\
         "t_total_hi_s":"err_l2_lo":"err_l2_hi" with xyerrorlines \

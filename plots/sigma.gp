@@ -1,15 +1,16 @@
-# sigma: error and time with set-up against the bandwidth; the grey line is the error of answering 0.
+# sigma: error and time with set-up against the bandwidth; the grey line is the error of answering 0
+# or, for softmax, the mean of V.
 YS = 2
-EXTRA_TEXT = "error of answering 0"
+FLOOR_LINE = 1
 key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
 set autoscale xfix
 set xlabel "bandwidth {/Symbol s} [coordinates]"
-set format x "%g"
+set format x "%g"; set logscale x 2
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "error ".ERROR)
-    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "sigma":"null_err" with lines linetype 100, \
+    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "sigma":"floor_err" with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "sigma":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2

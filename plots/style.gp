@@ -1,6 +1,6 @@
 # What every template shares. Given: FORMAT, OUT, DIR, PLOTS (by scripts/plot.sh) and YS, the number
-# of y axes per panel, key_text(i, c), what the legend of column c says of curve i, and, where a grey
-# line needs a word, EXTRA_TEXT (by the template). A figure is a grid: one column per panel and one row per y
+# of y axes per panel, key_text(i, c), what the legend of column c says of curve i, and, where
+# the grey line of the trivial answer is drawn, FLOOR_LINE (by the template). A figure is a grid: one column per panel and one row per y
 # axis; a figure with one panel puts its y axes side by side. Title and legend, which stands below the
 # grid and covers nothing, are drawn at the end by page.gp.
 load DIR."/series.gp"
@@ -17,7 +17,7 @@ row(p, y) = PANELS == 1 ? 1 : y
 
 # Inches; a panel is as wide as a column of a journal, its text 9 points.
 PANEL_W = 3.4; PANEL_H = 2.75; LINE_H = 0.175
-if (!exists("EXTRA_TEXT")) EXTRA_TEXT = ""
+EXTRA_TEXT = exists("FLOOR_LINE") ? FLOOR : ""
 ENTRIES = (OWN_KEYS ? MOST : KEYS) + (EXTRA_TEXT eq "" ? 0 : 1)
 LONGEST = strlen(EXTRA_TEXT)
 do for [i = 1:SERIES] {
@@ -49,7 +49,7 @@ bottom(r) = 1 - (TITLE_H + r * PANEL_H - 0.52) / H
 # gnuplot pushes its one off the page when the tics are wide.
 CELL(p, y, text) = sprintf("set lmargin at screen %.5f; set rmargin at screen %.5f; set tmargin at screen %.5f; set bmargin at screen %.5f; ", \
     left(col(p, y)), right(col(p, y)), top(row(p, y)), bottom(row(p, y))) \
-    .(PANELS > 1 && y == 1 ? sprintf("set label 1 '%s' at graph 0.5,1.07 center; ", PANEL_TITLE[p]) : "unset label 1; ") \
+    .(PANELS > 1 && y == 1 ? sprintf("set label 1 PANEL_TITLE[%d] at graph 0.5,1.07 center; ", p) : "unset label 1; ") \
     .(p == 1 ? sprintf("set label 2 '%s' at screen %.5f, graph 0.5 center rotate by 90", text, left(col(p, y)) - 0.65 / W) : "unset label 2")
 CURVE(i) = DIR."/".FILE[i]
 

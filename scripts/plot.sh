@@ -25,7 +25,7 @@ quoted() { printf "%s" "$1" | sed "s/'/''/g"; }
 for format in svg pdf png; do
     # A machine without a locale has one for ASCII, in which gnuplot misses the degree sign and says so.
     # -d: no settings of the user's own. Messages of the font library are not gnuplot's.
-    LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=0 gnuplot -d -e "DIR='$(quoted "$agg")'; PLOTS='$(quoted "$plots")'; \
+    LC_ALL=C.UTF-8 gnuplot -d -e "DIR='$(quoted "$agg")'; PLOTS='$(quoted "$plots")'; \
 FORMAT='$format'; OUT='$(quoted "$base.$format.tmp")'" "$template" >"$said" 2>&1 </dev/null
     rc=$?
     complaint=$(grep -v -e '^Fontconfig' -e '^[[:space:]]*$' -e '^[[:space:]]*^' "$said" | tr '\n' ' ')
@@ -34,8 +34,9 @@ FORMAT='$format'; OUT='$(quoted "$base.$format.tmp")'" "$template" >"$said" 2>&1
         exit 1
     fi
 done
-# The version of gnuplot has no place in a figure: the same curves give the same bytes.
+# Version and date have no place in a figure: the same curves give the same bytes.
 sed -i -e 's/Produced by GNUPLOT [0-9a-z. ]*/Drawn by gnuplot/' "$base.svg.tmp"
+LC_ALL=C sed -i -e '/CreationDate (D:/s/D:[0-9]\{14\}/D:20000101000000/' "$base.pdf.tmp"
 for format in svg pdf png; do
     mv "$base.$format.tmp" "$base.$format" || exit 1
 done

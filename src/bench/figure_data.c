@@ -272,7 +272,7 @@ static void append_enhanced(char *to, size_t size, const char *text)
             to[used++] = '\\';
         if (*text == '\'')
             to[used++] = '\'';
-        to[used++] = *text;
+        to[used++] = *text == '\n' || *text == '\t' ? ' ' : *text;
     }
     to[used] = '\0';
 }
@@ -472,16 +472,21 @@ static size_t put_keys(const curve *curves, size_t count, FILE *out)
     return keys;
 }
 
-/* The error of a softmax product is relative to V. */
-static const char *error_label(const job *j)
+/* How the figure calls the error and the answer that costs nothing: those of softmax are relative
+ * to V, and the mean of V is one of them. */
+static void put_words(const job *j, FILE *out)
 {
-    size_t softmax = 0;
+    static const char *const error[] = {"|y - Kx| / |x|", "|y - PV| / |V|",
+                                        "|y - Kx| / |x|, |y - PV| / |V|"};
+    static const char *const cheapest[] = {"error of answering 0",
+                                           "error of answering 0 or the mean",
+                                           "error of answering 0 or the mean"};
+    size_t softmax = 0, which;
 
     for (size_t i = 0; i < j->n_points; i++)
         softmax += strcmp(text_of(j, "matrix", j->points[i].row), "softmax") == 0 ? 1u : 0u;
-    return softmax == 0             ? "|y - Kx| / |x|"
-           : softmax == j->n_points ? "|y - PV| / |V|"
-                                    : "|y - Kx| / |x|, |y - PV| / |V|";
+    which = softmax == 0 ? 0 : softmax == j->n_points ? 1 : 2;
+    fprintf(out, "ERROR = '%s'\nFLOOR = '%s'\n", error[which], cheapest[which]);
 }
 
 static kmv_status write_index(const job *j, const curve *curves, size_t count, const char *folder,
@@ -497,12 +502,13 @@ static kmv_status write_index(const job *j, const curve *curves, size_t count, c
     append_enhanced(title, sizeof title, kmv_figure_value(j->figure, "title", ""));
     fprintf(f.out,
             "# Written by kmv plot: the curves of figure %s, kind %s.\n"
-            "TITLE = '%s'\nERROR = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
+            "TITLE = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
             "array PANEL_TITLE[PANELS]\narray FIRST[PANELS]\narray LAST[PANELS]\n"
             "array KEY[SERIES]\narray FILE[SERIES]\narray LABEL[SERIES]\narray "
             "COLOUR[SERIES]\narray VARIANT[SERIES]\n",
-            j->figure->name, j->kind->name, title, error_label(j), panels, count, most,
+            j->figure->name, j->kind->name, title, panels, count, most,
             labels_agree(curves, count));
+    put_words(j, f.out);
     for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
         fprintf(f.out, "array FIT%zu[SERIES]\n", k + 1);
     for (size_t i = 0; i < count; i++) {

@@ -1,7 +1,8 @@
 /* bench/report.c - the report, once for HTML and Markdown. */
 #include "bench/report.h"
 
-#include <math.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,6 +14,7 @@
 typedef struct {
     FILE *out;
     kmv_table_format format;
+    int beside; /* the report stands in the results folder, so links can be relative */
 } page;
 
 static int html(const page *p)
@@ -127,7 +129,8 @@ static const char style[] =
     "summary{cursor:pointer;font-weight:600}\n"
     "li{overflow-wrap:anywhere}\n"
     "@media print{body{font-size:10pt;max-width:none}details>*{display:block}"
-    "figure,tr{break-inside:avoid}.wide{overflow:visible}th,td{white-space:normal}}\n"
+    "figure,tr{break-inside:avoid}.wide{overflow:visible}table{font-size:6.5pt}"
+    "th,td{white-space:normal;padding:1pt 3pt}}\n"
     "</style>\n";
 
 static void page_begin(const page *p, const char *title)
@@ -208,7 +211,11 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
             return st;
         fputs("</figure>\n", p->out);
     } else if (outcome->drawn) {
-        fprintf(p->out, "![%s](plots/%s.svg)\n\n", f->name, f->name);
+        char folder[PATH_MAX] = "";
+
+        if (!p->beside && realpath(r->dir, folder) != NULL)
+            strncat(folder, "/", sizeof folder - strlen(folder) - 1);
+        fprintf(p->out, "![%s](<%splots/%s.svg>)\n\n", f->name, folder, f->name);
     }
     snprintf(text, sizeof text, "Figure %s: %s. %s; %zu points in %zu curves. %s", f->name,
              kind->summary,
@@ -323,10 +330,10 @@ static kmv_status experiment(const page *p, const kmv_results *r,
 }
 
 kmv_status kmv_report_make(const kmv_results *results, size_t count,
-                           kmv_figure_outcome *const *outcomes, kmv_table_format format, FILE *out,
-                           kmv_error *err)
+                           kmv_figure_outcome *const *outcomes, kmv_table_format format, int beside,
+                           FILE *out, kmv_error *err)
 {
-    const page p = {out, format};
+    const page p = {out, format, beside};
     size_t unique = 0;
     kmv_status st = KMV_OK;
 
@@ -345,7 +352,7 @@ kmv_status kmv_report_make(const kmv_results *results, size_t count,
 
 static kmv_status write_as(const kmv_results *results, size_t count,
                            kmv_figure_outcome *const *outcomes, kmv_table_format format,
-                           const char *base, kmv_error *err)
+                           const char *base, int beside, kmv_error *err)
 {
     kmv_new_file f;
     kmv_status st =
@@ -353,7 +360,7 @@ static kmv_status write_as(const kmv_results *results, size_t count,
 
     if (st != KMV_OK)
         return st;
-    st = kmv_report_make(results, count, outcomes, format, f.out, err);
+    st = kmv_report_make(results, count, outcomes, format, beside, f.out, err);
     return kmv_new_file_commit(&f, st, err);
 }
 
@@ -382,8 +389,9 @@ kmv_status kmv_report_write(const kmv_results *results, size_t count, const char
         if ((st = kmv_figures_draw(&results[i], outcomes[i], err)) != KMV_OK)
             goto out;
     }
-    if ((st = write_as(results, count, outcomes, KMV_TABLE_HTML, path, err)) == KMV_OK)
-        st = write_as(results, count, outcomes, KMV_TABLE_MD, path, err);
+    if ((st = write_as(results, count, outcomes, KMV_TABLE_HTML, path, base == NULL, err)) ==
+        KMV_OK)
+        st = write_as(results, count, outcomes, KMV_TABLE_MD, path, base == NULL, err);
 out:
     for (size_t i = 0; i < count; i++)
         kmv_free(outcomes[i]);

@@ -50,11 +50,12 @@ const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t
  * case that is not ok with its reason, machine and configuration. outcomes[i]: one per figure of
  * results[i], as kmv_figures_draw filled them. format KMV_TABLE_HTML gives one page that needs
  * nothing outside of itself (no script, style sheet, picture or font; figures are read from
- * DIR/plots/NAME.svg and stand in it); KMV_TABLE_MD links to them instead.
+ * DIR/plots/NAME.svg and stand in it); KMV_TABLE_MD links to them instead, by plots/NAME.svg when
+ * the report stands beside that folder, else by the whole path.
  */
 kmv_status kmv_report_make(const kmv_results *results, size_t count,
-                           kmv_figure_outcome *const *outcomes, kmv_table_format format, FILE *out,
-                           kmv_error *err);
+                           kmv_figure_outcome *const *outcomes, kmv_table_format format, int beside,
+                           FILE *out, kmv_error *err);
 
 /** Draw all figures of the folders, then write BASE.html and BASE.md (base NULL: DIR/report of the
  *  only folder). */

@@ -30,7 +30,7 @@ typedef struct {
     double err_l2_med, err_l2_lo, err_l2_hi, err_l2_max, err_hi_max;
     char err_kind[24];
     double err_rel_med, row_err_p95_med, err_op_med;
-    double null_err, mean_err, null_op, mean_op;
+    double null_err, mean_err, floor_err, null_op, mean_op;
     double bound_max;
     char bound_kind[12];
     double eps_judged, meets_eps, trivial;
@@ -45,7 +45,7 @@ extern const kmv_schema kmv_summary_schema;
  *     t_total = t_prepare + t_apply;  speedup = t(exact) / t, paired by repetition with `exact` of
  *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA;
  *     meets_eps: every repetition ran and has err_l2 <= eps_judged;
- *     trivial: null_err (softmax: or mean_err) <= eps_judged.
+ *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged.
  * Of two records of the same case and repetition the later one counts. *cases: kmv_alloc'ed,
  * freed with kmv_free. KMV_ENOMEM.
  */

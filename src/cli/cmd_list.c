@@ -1,9 +1,11 @@
-/* cli/cmd_list.c - `kmv list`: algorithms, generators, instruction sets, metrics. */
+/* cli/cmd_list.c - `kmv list`: algorithms, generators, instruction sets, metrics, kinds of figures.
+ */
 #include <string.h>
 
 #include "algo/algo.h"
 #include "base/option.h"
 #include "base/status.h"
+#include "bench/figure.h"
 #include "bench/record.h"
 #include "cli/commands.h"
 #include "data/synth.h"
@@ -67,14 +69,18 @@ static void list_metrics(FILE *out)
                 c->unit[0] != '\0' ? "]" : "");
 }
 
+static void list_figures(FILE *out)
+{
+    for (const kmv_figure_kind *k = kmv_figure_kinds; k->name != NULL; k++)
+        fprintf(out, "%-18s %s\n", k->name, k->summary);
+}
+
 static const struct {
     const char *name;
     void (*print)(FILE *out);
 } topics[] = {
-    {"algos", list_algos},
-    {"generators", list_generators},
-    {"isas", list_isas},
-    {"metrics", list_metrics},
+    {"algos", list_algos},     {"generators", list_generators}, {"isas", list_isas},
+    {"metrics", list_metrics}, {"figures", list_figures},
 };
 
 static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_error *err)
@@ -92,14 +98,14 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
         found = 1;
     }
     if (!found)
-        return kmv_fail(err, KMV_EINVAL, "list: want algos, generators, isas or metrics, got '%s'",
-                        wanted);
+        return kmv_fail(err, KMV_EINVAL,
+                        "list: want algos, generators, isas, metrics or figures, got '%s'", wanted);
     return KMV_OK;
 }
 
 const kmv_command kmv_command_list = {
     .name = "list",
-    .usage = "list [algos|generators|isas|metrics]",
+    .usage = "list [algos|generators|isas|metrics|figures]",
     .summary = "what there is, with options, defaults, guarantees and sources",
     .positional_max = 1,
     .run = run,

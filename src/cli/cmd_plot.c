@@ -11,6 +11,17 @@ static const kmv_cli_option options[] = {
     {0},
 };
 
+static void say(FILE *out, const kmv_results *r, const kmv_config_figure *f, int data_only,
+                const kmv_figure_outcome *o)
+{
+    if (!o->drawn)
+        fprintf(out, "figure %s: not drawn; %s\n", f->name, o->note);
+    else
+        fprintf(out, "%s/%s/%s%s: %zu points in %zu curves%s%s\n", r->dir,
+                data_only ? "agg" : "plots", f->name, data_only ? "" : ".svg", o->points, o->series,
+                o->note[0] != '\0' ? "; " : "", o->note);
+}
+
 static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_error *err)
 {
     const char *only = kmv_args_value(args, "--figure", NULL);
@@ -33,9 +44,7 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
         if (st != KMV_OK)
             break;
         drawn++;
-        fprintf(cli->out, "%s/%s/%s%s: %zu points in %zu curves%s%s\n", r.dir,
-                data_only ? "agg" : "plots", f->name, data_only ? "" : ".svg", outcome.points,
-                outcome.series, outcome.note[0] != '\0' ? "; " : "", outcome.note);
+        say(cli->out, &r, f, data_only, &outcome);
     }
     if (st == KMV_OK && drawn == 0)
         st = only != NULL

@@ -60,11 +60,13 @@ for figure in time sigma dimension errors asked pairs; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
     cp dir/plots/$figure.svg $figure.before
+    cp dir/plots/$figure.pdf $figure.pdf.before
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
 for figure in time sigma dimension errors asked pairs; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
+    check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done
 same "no version in a figure" "" "$(grep -il 'gnuplot [0-9]' dir/plots/*.svg)"
 same "a curve has the columns of a table" "$("$KMV" table dir | head -1)" \

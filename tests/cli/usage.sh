@@ -5,7 +5,7 @@
 check "help" "$KMV" --help
 same "help begins with usage" "usage: kmv COMMAND ..." "$("$KMV" --help | head -n 1)"
 check "help of a command" "$KMV" list --help
-same "help of a command is its own" "usage: kmv list [algos|generators|isas|metrics]" \
+same "help of a command is its own" "usage: kmv list [algos|generators|isas|metrics|figures]" \
     "$("$KMV" list --help | head -n 1)"
 same "help before the command" "$("$KMV" list --help)" "$("$KMV" --help list)"
 # Every command of the list explains itself, and its help names what every command takes.
@@ -38,7 +38,7 @@ bad "negative value" 2 "--threads: want an integer in [1, 4096], got '-1'" "$KMV
 bad "value is no number" 2 "--seed: want an integer >= 0, got 'one'" "$KMV" list --seed=one
 bad "value of a flag" 2 "--strict: takes no value" "$KMV" list --strict=yes
 bad "one argument too many" 2 "list: unexpected argument 'isas'" "$KMV" list algos isas
-bad "unknown topic" 2 "want algos, generators, isas or metrics, got 'algo'" "$KMV" list algo
+bad "unknown topic" 2 "want algos, generators, isas, metrics or figures, got 'algo'" "$KMV" list algo
 bad "option after --" 2 "list: unexpected argument '--seed'" "$KMV" list -- isas --seed
 
 # -- common options stand anywhere
