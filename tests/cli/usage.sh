@@ -57,7 +57,7 @@ fi
 
 # -- list: what there is, each with its options, guarantee and source
 check "list" "$KMV" list
-same "list has its four parts" "algos generators isas metrics" \
+same "list has its five parts" "algos generators isas metrics figures" \
     "$("$KMV" list | sed -n 's/^== //p' | tr '\n' ' ' | sed 's/ $//')"
 "$KMV" list algos >algos
 same "every algorithm has a guarantee" "$(grep -c '^[a-z]' algos)" "$(grep -c '^    guarantee: .' algos)"
