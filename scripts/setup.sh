@@ -46,7 +46,8 @@ program make make
 program pkg-config pkg-config
 # One call for all modules is the quick way; which of them is missing is asked only when it fails.
 if ! pkg-config --exists hdf5-serial gsl openblas inih nettle libcjson 2>/dev/null; then
-    for pair in hdf5-serial=libhdf5-dev gsl=libgsl-dev openblas=libopenblas-serial-dev \
+    # The OpenMP flavour: Debian's serial one is not safe to call from several threads at once.
+    for pair in hdf5-serial=libhdf5-dev gsl=libgsl-dev openblas=libopenblas-openmp-dev \
         inih=libinih-dev nettle=nettle-dev libcjson=libcjson-dev; do
         pkg-config --exists "${pair%=*}" 2>/dev/null || need "${pair#*=}"
     done
