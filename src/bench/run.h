@@ -14,10 +14,10 @@ typedef struct {
 
 typedef struct {
     const char *dir;
-    int threads;                                                   /* 0: all */
-    const char *isa;                                               /* NULL: the best */
-    double limit_time_s;                                           /* per case, wall clock */
-    double limit_memory_b;                                         /* per case; 0: none */
+    int threads;           /* 0: all */
+    const char *isa;       /* NULL: the best */
+    double limit_time_s;   /* per case, wall clock */
+    double limit_memory_b; /* per case; 0: the machine's memory */
     void (*progress)(void *context, const kmv_progress *progress); /* may be NULL */
     void *progress_context;
 } kmv_run_options;

@@ -139,7 +139,7 @@ static const kmv_cli_option options[] = {
     {"--dry-run", NULL, "print the cases, run nothing"},
     {"--filter", "TEXT", "only cases with key=value[,key=value], or with this text in them"},
     {"--limit-time", "T", "per case, such as 30s or 10m (default: the config's, 10m)"},
-    {"--limit-memory", "M", "per case, such as 500M or 2G (default: the config's, none)"},
+    {"--limit-memory", "M", "per case, such as 500M or 2G (default: the config's, the machine's)"},
     {0},
 };
 
