@@ -268,9 +268,11 @@ static kmv_status headline_assumption(const kmv_results *r, char *line, kmv_erro
             line, KMV_HEADLINE_SIZE,
             "assumption: tail/head %.3g (median of %zu %s at n = %.0f, quartiles %.3g to %.3g; "
             "%s, center %s, sigma %s), growing like n^%.2f (median)",
-            kmv_quantile(ratios, count, 0.5), count, real ? "real heads" : "data sets", model->n_q,
-            kmv_quantile(ratios, count, 0.25), kmv_quantile(ratios, count, 0.75), model->matrix,
-            model->center, model->sigma_spec, kmv_quantile(alphas, count, 0.5));
+            kmv_quantile(ratios, count, 0.5), count,
+            real ? (count == 1 ? "real head" : "real heads")
+                 : (count == 1 ? "data set" : "data sets"),
+            model->n_q, kmv_quantile(ratios, count, 0.25), kmv_quantile(ratios, count, 0.75),
+            model->matrix, model->center, model->sigma_spec, kmv_quantile(alphas, count, 0.5));
     kmv_free(ratios);
     return KMV_OK;
 }
