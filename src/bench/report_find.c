@@ -192,7 +192,9 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
             (other == NULL || c->speedup_total_med > other->speedup_total_med))
             other = c;
     }
-    if (other == NULL)
+    if (n_judged == 0)
+        snprintf(line, KMV_HEADLINE_SIZE, "speed-up over exact: not measured");
+    else if (other == NULL)
         snprintf(
             line, KMV_HEADLINE_SIZE,
             "speed-up over exact: none; nothing else met its error where answering 0 does not");
