@@ -70,6 +70,8 @@ static void product(const kmv_problem *p, const char *isa, const double *x, size
     s.threads = 2;
     CHECK_OK(kmv_plan_create(kmv_algo_find("exact"), p, "", &s, &plan, &err));
     CHECK_OK(kmv_plan_apply(plan, x, r, y, report, &err));
+    if (report != NULL)
+        assert_non_null(strstr(report->text, report->isa)); /* the text dies with the plan */
     kmv_plan_destroy(plan);
 }
 
@@ -107,7 +109,6 @@ static void against_reference(void **state)
                 assert_true(isnan(report.bound)); /* no certificate for the data at hand */
                 /* at least the packed points are counted */
                 assert_true(report.mem_peak_b >= (double)((N_Q + N_K) * D * sizeof(float)));
-                assert_non_null(strstr(report.text, t->name));
             }
         }
     }

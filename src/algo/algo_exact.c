@@ -61,8 +61,11 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
                      problem->sigma, s->q.norm2_max + s->k.norm2_max);
         goto out;
     }
-    snprintf(context->text, context->text_size, "exact: all pairs, %s tiles of %zu x %zu",
-             tile->name, tile->rows, tile->lanes);
+    snprintf(
+        context->text, context->text_size,
+        "exact: all pairs, %s tiles of %zu x %zu, %d query blocks to a panel in L1, 1 MiB of keys "
+        "in L2",
+        tile->name, tile->rows, tile->lanes, KMV_BLOCKS_MAX);
     *out = s;
     s = NULL;
 out:
