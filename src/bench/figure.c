@@ -64,7 +64,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
     },
     {
         .name = "reached_vs_asked",
-        .summary = "error reached against error asked",
+        .summary = "error reached against error asked; the thin line is equality",
         .x = "eps",
         .y = {"err_l2_med"},
         .along = {"eps"},
