@@ -169,6 +169,9 @@ const char *kmv_algo_guarantee(const kmv_algo *a);
 const char *kmv_algo_source(const kmv_algo *a);
 unsigned kmv_algo_flags(const kmv_algo *a);
 const kmv_option *kmv_algo_options(const kmv_algo *a);
+/** Whether eps and delta change what it does under these options ("name=value,..."): one whose
+ *  sample size is given ignores them. Bad options count as none. */
+int kmv_algo_uses_eps(const kmv_algo *a, const char *options);
 /**
  * Why this algorithm does not do this problem with r columns and these options, or NULL when it
  * does. signed_x says whether X has negative entries. Options are "name=value,name=value" or "";

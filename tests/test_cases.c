@@ -76,6 +76,10 @@ static void options_multiply(void **state)
     assert_int_equal(count_of("null"), 1);
     assert_string_equal(cases.cases[0].options, "samples=8");
     assert_string_equal(cases.cases[2].options, "samples=2");
+    /* A sample size that is given leaves nothing for eps to decide. */
+    make(DATA "[sweep]\ndataset = a\nalgo = uniform\nn = 16\neps = 0.1, 0.2, 0.4\n"
+              "[algo uniform]\nsamples = 0, 8\n");
+    assert_int_equal(count_of("uniform"), 3 + 1);
 }
 
 static void defaults_are_natural(void **state)

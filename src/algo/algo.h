@@ -42,6 +42,9 @@ struct kmv_algo {
     /** A constant text saying why this (checked, flag-compatible) problem is not done; NULL when it
      *  is. May be NULL itself. */
     const char *(*reject)(const kmv_problem *problem, const void *options, size_t r);
+    /** Whether eps decides anything under these options; asked where KMV_USES_EPS is set. NULL: it
+     *  always does. */
+    int (*uses_eps)(const void *options);
     /** Timed as preparation; may allocate. problem and options outlive the state. On failure
      *  nothing is left behind. */
     kmv_status (*prepare)(const kmv_problem *problem, const void *options,

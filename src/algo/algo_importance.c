@@ -49,6 +49,13 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
     return NULL;
 }
 
+static int uses_eps(const void *opt)
+{
+    const opts *o = opt;
+
+    return o->samples == 0;
+}
+
 static kmv_status prepare(const kmv_problem *problem, const void *opt,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
@@ -114,6 +121,7 @@ const kmv_algo kmv_algo_importance = {
     .options = options,
     .options_size = sizeof(opts),
     .reject = reject,
+    .uses_eps = uses_eps,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

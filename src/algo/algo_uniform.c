@@ -22,6 +22,13 @@ static const kmv_option options[] = {
     {0},
 };
 
+static int uses_eps(const void *opt)
+{
+    const opts *o = opt;
+
+    return o->samples == 0;
+}
+
 static kmv_status prepare(const kmv_problem *problem, const void *opt,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
@@ -65,6 +72,7 @@ const kmv_algo kmv_algo_uniform = {
              KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(opts),
+    .uses_eps = uses_eps,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -63,6 +63,16 @@ const char *kmv_algo_rejects(const kmv_algo *a, const kmv_problem *p, const char
     return a->reject(p, parsed, r);
 }
 
+int kmv_algo_uses_eps(const kmv_algo *a, const char *options)
+{
+    _Alignas(max_align_t) unsigned char parsed[KMV_ALGO_OPTIONS_MAX] = {0};
+
+    if (!(a->flags & KMV_USES_EPS))
+        return 0;
+    return a->uses_eps == NULL || parse_options(a, options, parsed, NULL) != KMV_OK ||
+           a->uses_eps(parsed);
+}
+
 static kmv_status check_settings(const kmv_settings *s, kmv_error *err)
 {
     if (!(s->eps > 0) || !isfinite(s->eps))

@@ -235,7 +235,7 @@ static kmv_status make_case(const kmv_config *c, const kmv_config_sweep *s, cons
                             const kmv_source *source, kmv_planned *out, kmv_error *err)
 {
     const problem_lists lists = {&s->matrix, &s->causal, &s->center, &s->n, &s->d, &s->sigma};
-    const int uses_eps = (kmv_algo_flags(out->algo) & KMV_USES_EPS) != 0;
+    const int uses_eps = kmv_algo_uses_eps(out->algo, out->options);
     char eps[32] = "", delta[32] = "";
     kmv_status st;
     int used;
