@@ -11,7 +11,7 @@
 enum {
     BLOCK_BYTES = 1 << 20,
     BLOCK_KEYS = 4096, /* also the most terms a float sum of one row gets, spread over lanes */
-    CHUNK_KEYS = 256   /* entries that are kept between exponential and product, per row */
+    CHUNK_KEYS = 192   /* entries that are kept between exponential and product, per row */
 };
 
 static const double LOG2_E = 1.44269504088896340736, ENTRY_RMS = 4e-6;

@@ -247,7 +247,8 @@ ALWAYS void accumulate_columns(const float *p, size_t ldp, size_t count, const f
     EACH(i, ROWS)
     EACH(v, vecs)
     acc[i][v] = v_load(y + i * ldx + v * VL);
-    for (size_t j = 0; j < count; j++) {
+    _Pragma("GCC unroll 4") for (size_t j = 0; j < count; j++)
+    {
         vec value[VECS];
 
         EACH(v, vecs)
