@@ -18,7 +18,8 @@ SONAME  := libkmv.so.$(firstword $(subst ., ,$(VERSION)))
 # says so; without missing packages it does nothing). Only then can pkg-config be asked.
 NO_SETUP := clean help format format-check check-layers
 ifneq ($(filter-out $(NO_SETUP),$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet >&2; echo $$?),0)
+FOR_TESTS := $(if $(filter test% asan valgrind fuzz $(BUILD)/tests/%,$(MAKECMDGOALS)),--tests)
+ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet $(FOR_TESTS) >&2; echo $$?),0)
 $(error packages are missing, see the line above)
 endif
 ifneq ($(CC),gcc)

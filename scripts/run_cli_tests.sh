@@ -6,6 +6,12 @@ KMV=$(realpath "${KMV:?names the program}")
 export KMV
 ROOT=$(realpath "$(dirname "$0")/..")
 export ROOT
+# A Python that reads HDF5, for what other programs see of our files (setup.sh --tests installs it).
+PYTHON=python3
+for candidate in python3 /usr/bin/python3; do
+    if "$candidate" -c 'import h5py, numpy' 2>/dev/null; then PYTHON=$candidate && break; fi
+done
+export PYTHON
 passed=0 failed=0
 for script in "$1"/*.sh; do
     tmp=$(mktemp -d)

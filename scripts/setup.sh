@@ -3,22 +3,24 @@
 #   scripts/setup.sh           install what is missing; says what, and that nothing is missing
 #   scripts/setup.sh --quiet   the same, and silent when nothing is missing
 #   scripts/setup.sh --check   install nothing; list the missing packages, exit 1 if there are any
+#   scripts/setup.sh --tests   (with any of these) what only the tests need, too
 # What is there is found by looking for the programs and files themselves, not by asking the
 # package manager: the Makefile calls this script each time, so that it has to be quick, and a
 # library from elsewhere counts as well.
 set -u
 
-mode=install quiet=
+mode=install quiet= tests=
 for word in "$@"; do
     case $word in
     --check) mode=check ;;
     --quiet) quiet=yes ;;
+    --tests) tests=yes ;;
     -h | --help)
         sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *)
-        echo "setup.sh: unknown option '$word', want --quiet or --check" >&2
+        echo "setup.sh: unknown option '$word', want --quiet, --check or --tests" >&2
         exit 2
         ;;
     esac
@@ -52,7 +54,12 @@ if ! pkg-config --exists hdf5-serial gsl openblas inih nettle libcjson 2>/dev/nu
         pkg-config --exists "${pair%=*}" 2>/dev/null || need "${pair#*=}"
     done
 fi
-header cmocka.h libcmocka-dev
+if [ -n "$tests" ]; then
+    header cmocka.h libcmocka-dev
+    # Results have to be readable from Python, and the README's example has to run.
+    [ -e /usr/lib/python3/dist-packages/h5py ] || python3 -c 'import h5py, numpy' 2>/dev/null ||
+        need python3-h5py
+fi
 program gnuplot gnuplot-nox
 # Fonts with fixed names: figures then look alike on every machine.
 [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || need fonts-dejavu-core

@@ -42,9 +42,9 @@ same 'every head' 8 "$(wc -l <out)"
 same 'result by group' 1 "$(grep -c '"result":"all.h5:heads#0,3/y"' out)"
 
 # -- what h5py sees (where there is one)
-if python3 -c 'import h5py, numpy' 2>/dev/null; then
+if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
     check 'threads keep bits' "$KMV" apply "$H" --algo exact --x gauss -o one.h5:two --threads 2
-    check 'agreement, bits, attributes' python3 - <<'PY'
+    check 'agreement, bits, attributes' "$PYTHON" - <<'PY'
 import h5py, numpy as np
 f = h5py.File("one.h5", "r")
 y, ref = f["y"][:], f["deep/f64"][:]

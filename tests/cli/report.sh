@@ -44,8 +44,8 @@ if grep -q 'skipped' dir/raw.tsv; then
 fi
 same "how to draw it again" 1 "$(grep -c 'kmv plot dir --figure time' dir/report.md)"
 same "how to run it again" 1 "$(grep -c 'kmv run a.ini -o dir' dir/report.md)"
-if python3 -c 'import h5py' 2>/dev/null; then
-    check "python reads it in a line" python3 -c "
+if "$PYTHON" -c 'import h5py' 2>/dev/null; then
+    check "python reads it in a line" "$PYTHON" -c "
 import h5py
 t = h5py.File('dir/results.h5')['raw'][:]
 assert len(t) == $(($(wc -l <dir/raw.tsv) - 1)) and set(t['status']) <= {b'ok', b'skipped', b'fail_eps'}"

@@ -22,16 +22,16 @@ check 'the link stays' test -L link.h5
 same 'both groups' 2 "$("$KMV" info set.h5 | grep -c '^set.h5:')"
 # Another reader: h5py where there is one, else h5dump of the HDF5 tools.
 "$KMV" gen iid n=4 d=2 -o other.h5:g >/dev/null
-if python3 -c 'import h5py' 2>/dev/null; then
-    same 'h5py reads it' '(4, 2) float32 str' "$(python3 -c '
+if "$PYTHON" -c 'import h5py' 2>/dev/null; then
+    same 'h5py reads it' '(4, 2) float32 str' "$("$PYTHON" -c '
 import h5py
 g = h5py.File("other.h5")["g"]
 print(g["q"][:].shape, g["q"].dtype, type(g.attrs["sha256"]).__name__)')"
-    same 'h5py agrees on the hash' True "$(python3 -c '
+    same 'h5py agrees on the hash' True "$("$PYTHON" -c '
 import h5py, hashlib
 g = h5py.File("other.h5")["g"]
 print(g.attrs["sha256"] == hashlib.sha256(b"".join(g[x][()].tobytes() for x in "qkv" if x in g)).hexdigest())')"
-    python3 -c '
+    "$PYTHON" -c '
 import h5py, numpy as np
 with h5py.File("mine.h5", "w") as f:
     g = f.create_group("g")
