@@ -1,0 +1,65 @@
+/* algo/candidate.h - contract of a plan that `auto` may choose: it says from a pilot what it would
+ * cost and miss, and is prepared from that pilot.
+ *
+ * Order of calls: forecast for every candidate; prepare for the one that is chosen, discard for the
+ * drafts of the others; then apply any number of times; destroy. The pilot's packed points outlive
+ * the state, so that they can be borrowed; its entries do not.
+ *
+ * Forecasts are made of counts and of kmv_speeds, never of a clock or of the number of threads, so
+ * that the same problem, options and ISA give the same plan.
+ */
+#ifndef KMV_ALGO_CANDIDATE_H
+#define KMV_ALGO_CANDIDATE_H
+
+#include "algo/algo.h"
+#include "algo/pilot.h"
+
+/** What one thread of the machine is taken to need, in seconds. */
+typedef struct {
+    double pair_s; /* a kernel entry through a dense tile, exponential and its r columns included */
+    double flop_s; /* a floating-point operation outside of tiles: packing, hashing, scoring */
+    double byte_s; /* a byte moved without order: gathering points, sorting, scattering */
+} kmv_speeds;
+
+/** What a candidate would cost and miss. */
+typedef struct {
+    double prepare_s, apply_s; /* by kmv_speeds, one thread; the shared pilot not counted */
+    double pairs;              /* kernel entries of one apply */
+    double error;   /* |y - G x| / |x| that is exceeded with probability at most delta for an x of
+                       entries of equal size and random sign; infinite where it cannot be had */
+    char text[120]; /* settings that gave this: "m = 900, 12 leaves of 64" */
+} kmv_forecast;
+
+typedef struct kmv_candidate {
+    const char *name; /* of the algorithm */
+    unsigned flags;   /* KMV_CAN_...: problems it does */
+
+    /**
+     * Cheapest settings that meet the context's eps and delta, and what they cost. The pilot is
+     * complete. budget_s: stop, with error infinite, as soon as prepare_s + applies apply_s must
+     * exceed it. draft: what prepare needs of the work done here (trees, codes), or NULL; owned by
+     * the caller until prepare or discard takes it. Adds to context->cost; leaves context->text
+     * alone. On failure nothing is left behind.
+     */
+    kmv_status (*forecast)(const kmv_problem *problem, const kmv_prepare_context *context,
+                           const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                           double budget_s, kmv_forecast *out, void **draft, kmv_error *err);
+    void (*discard)(void *draft); /* accepts NULL */
+
+    /** State for apply from the pilot and the draft, which is consumed even on failure. */
+    kmv_status (*prepare)(const kmv_problem *problem, const kmv_prepare_context *context,
+                          const kmv_pilot *pilot, void *draft, void **state, kmv_error *err);
+
+    /**
+     * As kmv_algo.apply, with `effort` times the samples that it would take by itself (1: as
+     * planned; 4: a certificate failed; 0.25: sabotage, for tests of certificates). Sets err_est
+     * where it predicts the error; leaves bound alone.
+     */
+    kmv_status (*apply)(void *state, double effort, kmv_apply_context *context, kmv_error *err);
+    void (*destroy)(void *state); /* accepts NULL */
+} kmv_candidate;
+
+/** The candidates of `auto`, NULL-terminated; exact is not among them: it is always there. */
+extern const kmv_candidate *const kmv_candidate_table[];
+
+#endif

@@ -1,0 +1,56 @@
+/* algo/pilot.h - some rows of the matrix computed exactly before planning, shared by all who plan.
+ */
+#ifndef KMV_ALGO_PILOT_H
+#define KMV_ALGO_PILOT_H
+
+#include <gsl/gsl_rng.h>
+
+#include "algo/algo.h"
+#include "gauss/product.h"
+
+/** All points packed once, and rows drawn uniformly without replacement with all their entries.
+ *  queries, keys and centre may be borrowed by whatever is prepared from the pilot; the entries go
+ *  as soon as preparation is done (kmv_pilot_drop_entries). */
+typedef struct {
+    const kmv_problem *problem;
+    const kmv_tile *tile;
+    int threads;
+    double *centre;     /* d: what packing subtracts */
+    kmv_packed queries; /* all n_q in order, without index */
+    kmv_packed keys;    /* all n_k in order, without index */
+    kmv_workspace *workspace;
+    size_t capacity, count; /* rows reserved, rows computed so far */
+    size_t *rows;           /* their numbers; the first `count` of them, in any order, are a uniform
+                               sample without replacement */
+    float *entries;         /* count x ld: entry G_ij of row rows[i] at [i ld + j]; masked: 0 */
+    size_t ld;
+} kmv_pilot;
+
+/**
+ * Pack all points and draw `capacity` rows (at most n_q); computes none yet. Memory: the packed
+ * points, and capacity n_k floats. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small for float.
+ */
+kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
+                          const kmv_prepare_context *context, size_t capacity, kmv_error *err);
+void kmv_pilot_clear(kmv_pilot *pilot);
+
+/** Compute rows until there are `count` (at most capacity). Cost: n_k pairs for each new row.
+ *  Allocates room for packing them and gives it back. */
+kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_error *err);
+
+/** Free entries and rows; packed points stay. */
+void kmv_pilot_drop_entries(kmv_pilot *pilot);
+
+/** c2[j] = n_q / (rows taken) times the sum of squared entries of column j over rows begin, begin +
+ *  step, ... of the pilot: an unbiased estimate of c_j^2. Same bits for any number of threads. */
+void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2);
+
+/**
+ * Fewest kernel entries per row with which sampling could reach |y - Gx| <= eps |x| if somebody
+ * told it the largest entries for free: min over h of h + F2(h) / eps^2, F2(h) the squared
+ * mass of n_q rows without their entries above a common threshold that leaves h per row
+ * (algo/column_sample.h: m = F2/eps^2). What is below that no method of this kind can be.
+ */
+double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps);
+
+#endif
