@@ -190,23 +190,32 @@ static kmv_status reserve(kmv_column_sampler *s, const kmv_prepare_context *cont
     const size_t n_q = s->problem->q->n, n_k = s->problem->k->n, d = s->problem->k->d;
     kmv_status st = KMV_ENOMEM;
 
-    if ((s->centre = kmv_alloc(d, sizeof *s->centre, "centre", err)) == NULL ||
-        (s->index = kmv_alloc(n_k, sizeof *s->index, "sample", err)) == NULL ||
+    if ((s->index = kmv_alloc(n_k, sizeof *s->index, "sample", err)) == NULL ||
         (s->weight = kmv_alloc(n_k, sizeof *s->weight, "weights of the sample", err)) == NULL ||
         (s->x2 = kmv_alloc(n_k, sizeof *s->x2, "norms of x", err)) == NULL ||
         (s->score = kmv_alloc(n_k, sizeof *s->score, "scores", err)) == NULL ||
         (s->p = kmv_alloc(n_k, sizeof *s->p, "probabilities", err)) == NULL ||
         (s->rng = kmv_rng_create(context->key, err)) == NULL)
         return st;
-    if ((st = kmv_packed_init(&s->queries, context->tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
-        (st = kmv_packed_init(&s->keys, context->tile, KMV_KEYS, n_k, d, 1, err)) != KMV_OK)
+    if ((st = kmv_packed_init(&s->keys, context->tile, KMV_KEYS, n_k, d, 1, err)) != KMV_OK)
+        return st;
+    if (s->shared != NULL) {
+        s->centre = s->shared->centre;
+        s->queries = s->shared->queries;
+        s->workspace = s->shared->workspace;
+        return KMV_OK;
+    }
+    if ((s->centre = kmv_alloc(d, sizeof *s->centre, "centre", err)) == NULL)
+        return KMV_ENOMEM;
+    if ((st = kmv_packed_init(&s->queries, context->tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK)
         return st;
     return kmv_workspace_create(context->tile, n_q, n_k, context->settings->r, s->threads,
                                 &s->workspace, err);
 }
 
-kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
-                                     size_t pilot, kmv_column_sampler **out, kmv_error *err)
+/* What does not depend on where the pilot comes from. */
+static kmv_status create(const kmv_problem *problem, const kmv_prepare_context *context,
+                         const kmv_pilot *shared, kmv_column_sampler **out, kmv_error *err)
 {
     kmv_column_sampler *s = kmv_alloc(1, sizeof *s, "column sampler", err);
     kmv_status st;
@@ -214,13 +223,29 @@ kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepa
     if (s == NULL)
         return KMV_ENOMEM;
     s->problem = problem;
+    s->shared = shared;
     s->threads = context->threads;
     s->eps = context->settings->eps;
     s->delta = context->settings->delta;
+    s->effort = 1;
     s->text = context->text;
     s->text_size = context->text_size;
-    if ((st = reserve(s, context, err)) != KMV_OK)
-        goto out;
+    if ((st = reserve(s, context, err)) != KMV_OK) {
+        kmv_column_sampler_destroy(s);
+        return st;
+    }
+    *out = s;
+    return KMV_OK;
+}
+
+kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
+                                     size_t pilot, kmv_column_sampler **out, kmv_error *err)
+{
+    kmv_column_sampler *s = NULL;
+    kmv_status st;
+
+    if ((st = create(problem, context, NULL, &s, err)) != KMV_OK)
+        return st;
     kmv_centre(problem, s->centre);
     kmv_pack(&s->queries, problem, s->centre, NULL, problem->q->n, s->threads, context->cost);
     kmv_pack(&s->keys, problem, s->centre, NULL, problem->k->n, s->threads, context->cost);
@@ -240,16 +265,41 @@ out:
     return st;
 }
 
+kmv_status kmv_column_sampler_create_shared(const kmv_problem *problem,
+                                            const kmv_prepare_context *context,
+                                            const kmv_pilot *pilot, kmv_column_sampler **out,
+                                            kmv_error *err)
+{
+    const size_t n_k = problem->k->n;
+    kmv_column_sampler *s = NULL;
+    kmv_status st;
+
+    if ((st = create(problem, context, pilot, &s, err)) != KMV_OK)
+        return st;
+    if ((s->c2_fit = kmv_alloc(n_k, sizeof *s->c2_fit, "column norms", err)) == NULL ||
+        (s->c2_check = kmv_alloc(n_k, sizeof *s->c2_check, "column norms", err)) == NULL) {
+        kmv_column_sampler_destroy(s);
+        return KMV_ENOMEM;
+    }
+    kmv_pilot_column_norms(pilot, 0, 2, s->c2_fit);
+    kmv_pilot_column_norms(pilot, 1, 2, s->c2_check);
+    s->pilot = pilot->count;
+    *out = s;
+    return KMV_OK;
+}
+
 void kmv_column_sampler_destroy(kmv_column_sampler *s)
 {
     if (s == NULL)
         return;
-    kmv_packed_clear(&s->queries);
     kmv_packed_clear(&s->keys);
-    kmv_workspace_destroy(s->workspace);
+    if (s->shared == NULL) {
+        kmv_packed_clear(&s->queries);
+        kmv_workspace_destroy(s->workspace);
+        kmv_free(s->centre);
+    }
     if (s->rng != NULL)
         gsl_rng_free(s->rng);
-    kmv_free(s->centre);
     kmv_free(s->index);
     kmv_free(s->weight);
     kmv_free(s->x2);
@@ -293,6 +343,10 @@ void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safe
     else
         expected = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2),
                                    s->delta, safety, s->p);
+    if (samples == 0 && s->effort != 1) {
+        expected *= s->effort;
+        kmv_sample_probabilities(s->score, n, expected, s->p);
+    }
     kmv_rng_restart(s->rng, context->key);
     count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
     if (s->c2_check != NULL)

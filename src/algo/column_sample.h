@@ -16,6 +16,7 @@
 #include <gsl/gsl_rng.h>
 
 #include "algo/algo.h"
+#include "algo/pilot.h"
 #include "gauss/product.h"
 
 /** p_j = min(1, lambda score_j) with lambda such that sum p_j = m; where m is not less than the
@@ -51,9 +52,11 @@ size_t kmv_sample_draw(const double *p, size_t n, gsl_rng *rng, size_t *index, d
  * random numbers, and column norms from a pilot of exact rows. */
 typedef struct {
     const kmv_problem *problem;
-    const void *options; /* of the algorithm whose state this is */
+    const kmv_pilot *shared; /* owns queries, centre and workspace where it is not NULL */
+    const void *options;     /* of the algorithm whose state this is */
     int threads;
     double eps, delta;
+    double effort; /* times the samples that eps asks for; 1 */
     kmv_packed queries, keys;
     kmv_workspace *workspace;
     gsl_rng *rng;
@@ -76,6 +79,13 @@ typedef struct {
  */
 kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
                                      size_t pilot, kmv_column_sampler **out, kmv_error *err);
+
+/** The same from a pilot that others share and that outlives the sampler: its even rows give
+ * c2_fit, its odd ones c2_check. Computes no pairs and packs no points. */
+kmv_status kmv_column_sampler_create_shared(const kmv_problem *problem,
+                                            const kmv_prepare_context *context,
+                                            const kmv_pilot *pilot, kmv_column_sampler **out,
+                                            kmv_error *err);
 void kmv_column_sampler_destroy(kmv_column_sampler *s);
 
 /** x2 from the context's X, divided by its largest entry so that squares neither overflow nor

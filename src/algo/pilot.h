@@ -46,10 +46,11 @@ void kmv_pilot_drop_entries(kmv_pilot *pilot);
 void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2);
 
 /**
- * Fewest kernel entries per row with which sampling could reach |y - Gx| <= eps |x| if somebody
- * told it the largest entries for free: min over h of h + F2(h) / eps^2, F2(h) the squared
- * mass of n_q rows without their entries above a common threshold that leaves h per row
- * (algo/column_sample.h: m = F2/eps^2). What is below that no method of this kind can be.
+ * Kernel entries per row with which |y - Gx| <= eps |x| could be reached in the root mean square if
+ * the largest entries were known for free and columns of the rest drawn with equal probability: min
+ * over h of h + 1 / (1/n_k + eps^2 / F2(h)), F2(h) the squared mass of n_q rows without their
+ * entries above a common power of 2 that leaves h per row (V of algo/column_sample.h for x of
+ * entries of equal size). Where that is near n_k no method of this kind can win.
  */
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps);
 

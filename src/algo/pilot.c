@@ -1,0 +1,201 @@
+/* algo/pilot.c - see pilot.h. */
+#include "algo/pilot.h"
+
+#include <gsl/gsl_randist.h>
+#include <gsl/gsl_sort.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/status.h"
+
+/* Beyond it packed floats overflow or lose all digits. */
+static const double NORM2_MOST = 1e30;
+
+/* A uniform sample of `count` of n numbers, in random order, so that every part of it is one. */
+static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, kmv_error *err)
+{
+    gsl_rng *rng = kmv_rng_create(key, err);
+    size_t *all = kmv_alloc(n, sizeof *all, "row numbers", err);
+    kmv_status st = KMV_ENOMEM;
+
+    if (rng == NULL || all == NULL)
+        goto out;
+    for (size_t i = 0; i < n; i++)
+        all[i] = i;
+    gsl_ran_choose(rng, rows, count, all, n, sizeof *all); /* ascending */
+    gsl_ran_shuffle(rng, rows, count, sizeof *rows);
+    st = KMV_OK;
+out:
+    kmv_free(all);
+    if (rng != NULL)
+        gsl_rng_free(rng);
+    return st;
+}
+
+kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
+                          const kmv_prepare_context *context, size_t capacity, kmv_error *err)
+{
+    const size_t n_q = problem->q->n, n_k = problem->k->n, d = problem->k->d;
+    kmv_pilot p = {.problem = problem, .tile = context->tile, .threads = context->threads};
+    kmv_status st = KMV_ENOMEM;
+
+    p.capacity = capacity < n_q ? capacity : n_q;
+    p.ld = kmv_round_up(n_k, 16);
+    if ((p.centre = kmv_alloc(d, sizeof *p.centre, "centre", err)) == NULL ||
+        (p.rows = kmv_alloc(p.capacity, sizeof *p.rows, "pilot rows", err)) == NULL ||
+        (st = draw_rows(p.rows, p.capacity, n_q, kmv_stream_key(context->key, "pilot", 0), err)) !=
+            KMV_OK ||
+        (st = kmv_packed_init(&p.queries, p.tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
+        (st = kmv_packed_init(&p.keys, p.tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
+        (st = kmv_workspace_create(p.tile, n_q, n_k, context->settings->r, p.threads, &p.workspace,
+                                   err)) != KMV_OK)
+        goto out;
+    kmv_centre(problem, p.centre);
+    kmv_pack(&p.queries, problem, p.centre, NULL, n_q, p.threads, context->cost);
+    kmv_pack(&p.keys, problem, p.centre, NULL, n_k, p.threads, context->cost);
+    if (!(fmax(p.queries.norm2_max, p.keys.norm2_max) <= NORM2_MOST)) {
+        st = kmv_fail(err, KMV_ENOTSUP,
+                      "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want "
+                      "<= %g",
+                      problem->sigma, fmax(p.queries.norm2_max, p.keys.norm2_max), NORM2_MOST);
+        goto out;
+    }
+    *pilot = p;
+    p = (kmv_pilot){0};
+out:
+    kmv_pilot_clear(&p);
+    return st;
+}
+
+void kmv_pilot_drop_entries(kmv_pilot *pilot)
+{
+    kmv_free(pilot->entries);
+    kmv_free(pilot->rows);
+    pilot->entries = NULL;
+    pilot->rows = NULL;
+    pilot->count = pilot->capacity = 0;
+}
+
+void kmv_pilot_clear(kmv_pilot *pilot)
+{
+    if (pilot == NULL)
+        return;
+    kmv_pilot_drop_entries(pilot);
+    kmv_packed_clear(&pilot->queries);
+    kmv_packed_clear(&pilot->keys);
+    kmv_workspace_destroy(pilot->workspace);
+    kmv_free(pilot->centre);
+    *pilot = (kmv_pilot){0};
+}
+
+typedef struct {
+    const kmv_tile *tile;
+    float *entries; /* of the first new row */
+    size_t ld;
+} entry_sink;
+
+static void store_entries(void *context, int thread, size_t i, size_t j, size_t count,
+                          const float *exponents)
+{
+    const entry_sink *sink = context;
+    float *row = sink->entries + i * sink->ld + j;
+
+    (void)thread;
+    memcpy(row, exponents, count * sizeof *row);
+    sink->tile->exp2(row, count);
+}
+
+kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_error *err)
+{
+    const size_t d = pilot->problem->k->d, n_k = pilot->problem->k->n;
+    const size_t want = count < pilot->capacity ? count : pilot->capacity;
+    kmv_packed rows = {0};
+    entry_sink sink;
+    kmv_status st;
+
+    if (want <= pilot->count)
+        return KMV_OK;
+    if (pilot->entries == NULL &&
+        (pilot->entries = kmv_alloc(pilot->capacity * pilot->ld, sizeof *pilot->entries,
+                                    "entries of pilot rows", err)) == NULL)
+        return KMV_ENOMEM;
+    if ((st = kmv_packed_init(&rows, pilot->tile, KMV_QUERIES, want - pilot->count, d, 1, err)) !=
+        KMV_OK)
+        return st;
+    gsl_sort_ulong(pilot->rows + pilot->count, 1, want - pilot->count); /* as packing wants */
+    kmv_pack(&rows, pilot->problem, pilot->centre, pilot->rows + pilot->count, want - pilot->count,
+             pilot->threads, cost);
+    sink = (entry_sink){pilot->tile, pilot->entries + pilot->count * pilot->ld, pilot->ld};
+    kmv_stream_exponents(&rows, &pilot->keys, pilot->problem, pilot->threads, pilot->workspace,
+                         store_entries, &sink);
+    cost->pairs += (double)(want - pilot->count) * (double)n_k;
+    cost->flops += (double)(want - pilot->count) * (double)n_k * 2 * (double)d;
+    pilot->count = want;
+    kmv_packed_clear(&rows);
+    return KMV_OK;
+}
+
+void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2)
+{
+    const size_t n_k = pilot->problem->k->n, chunk = 1024;
+    const size_t taken = begin < pilot->count ? (pilot->count - begin - 1) / step + 1 : 0;
+    const double factor = taken > 0 ? (double)pilot->problem->q->n / (double)taken : 0;
+
+#pragma omp parallel for num_threads(pilot->threads) schedule(static)
+    for (size_t first = 0; first < n_k; first += chunk) {
+        const size_t end = first + chunk < n_k ? first + chunk : n_k;
+
+        memset(c2 + first, 0, (end - first) * sizeof *c2);
+        for (size_t i = begin; i < pilot->count; i += step) {
+            const float *row = pilot->entries + i * pilot->ld;
+
+            for (size_t j = first; j < end; j++)
+                c2[j] += (double)row[j] * (double)row[j];
+        }
+        for (size_t j = first; j < end; j++)
+            c2[j] *= factor;
+    }
+}
+
+/* Columns to keep of n with equal probability so that (n/m - 1) F2 / n = eps^2. */
+static double sampled_pairs(double f2, double eps, double n)
+{
+    return f2 > 0 ? 1 / (1 / n + eps * eps / f2) : 0;
+}
+
+double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps)
+{
+    enum { BINS = 64 }; /* of entries by binary exponent; the last holds the rest */
+    const size_t n_k = pilot->problem->k->n;
+    const double n_q = (double)pilot->problem->q->n, rows = (double)pilot->count;
+    double mass[BINS] = {0}, entries[BINS] = {0}, rest = 0, above = 0, best;
+
+    for (size_t i = 0; i < pilot->count; i++) {
+        const float *row = pilot->entries + i * pilot->ld;
+
+        for (size_t j = 0; j < n_k; j++) {
+            uint32_t bits;
+            size_t bin;
+
+            if (!(row[j] > 0))
+                continue;
+            memcpy(&bits, row + j, sizeof bits);
+            bits >>= 23; /* the exponent field: 126 for 1/2 <= entry < 1 */
+            bin = bits >= 126 ? 0 : 126 - bits;
+            bin = bin < BINS ? bin : BINS - 1;
+            mass[bin] += (double)row[j] * (double)row[j];
+            entries[bin] += 1;
+        }
+    }
+    for (size_t b = 0; b < BINS; b++)
+        rest += mass[b];
+    best = sampled_pairs(rest * n_q / rows, eps, (double)n_k);
+    for (size_t b = 0; b < BINS; b++) {
+        rest = fmax(0, rest - mass[b]);
+        above += entries[b];
+        best = fmin(best, above / rows + sampled_pairs(rest * n_q / rows, eps, (double)n_k));
+    }
+    return best;
+}
