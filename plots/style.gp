@@ -24,7 +24,7 @@ do for [i = 1:SERIES] {
     LONGEST = strlen(key_text(i, 1)) > LONGEST ? strlen(key_text(i, 1)) : LONGEST
 }
 # A legend of its own must fit below its panel.
-if (OWN_KEYS) PANEL_W = 0.65 + 0.075 * LONGEST > PANEL_W ? 0.65 + 0.075 * LONGEST : PANEL_W
+if (OWN_KEYS) PANEL_W = 0.65 + 0.08 * LONGEST > PANEL_W ? 0.65 + 0.08 * LONGEST : PANEL_W
 KEY_COLS = OWN_KEYS ? 1 : int(COLS * PANEL_W / (0.65 + 0.078 * LONGEST))
 KEY_COLS = KEY_COLS < 1 ? 1 : (KEY_COLS > ENTRIES ? ENTRIES : KEY_COLS)
 KEY_ROWS = int((ENTRIES + KEY_COLS - 1) / KEY_COLS)
@@ -42,7 +42,7 @@ set output OUT
 
 # Edges of a cell as fractions of the page.
 left(c) = ((c - 1) * PANEL_W + 0.74) / W
-right(c) = (c * PANEL_W - 0.16) / W
+right(c) = (c * PANEL_W - 0.22) / W
 top(r) = 1 - (TITLE_H + (r - 1) * PANEL_H) / H
 bottom(r) = 1 - (TITLE_H + r * PANEL_H - 0.52) / H
 # Move to the cell of panel p and y axis y. The label of the axis is a label of our own, since

@@ -151,6 +151,26 @@ static kmv_status make_room(void **items, size_t count, size_t *room, size_t siz
     return KMV_OK;
 }
 
+/* A case that several sweeps ask for is run once and bears all their names: "n+d". */
+static kmv_status join_sweep(kmv_planned *have, const char *name, kmv_error *err)
+{
+    const size_t used = strlen(have->sweep), length = strlen(name);
+
+    if (length == 0)
+        return KMV_OK;
+    for (const char *part = have->sweep; part != NULL; part = strchr(part, '+')) {
+        part += *part == '+';
+        if (strcspn(part, "+") == length && strncmp(part, name, length) == 0)
+            return KMV_OK;
+    }
+    if (used + 1 + length >= sizeof have->sweep)
+        return kmv_fail(err, KMV_EINVAL,
+                        "case %s: the names of its sweeps, '%s' and '%s', are too long together",
+                        have->id, have->sweep, name);
+    snprintf(have->sweep + used, sizeof have->sweep - used, "%s%s", used > 0 ? "+" : "", name);
+    return KMV_OK;
+}
+
 static kmv_status add_case(kmv_cases *cases, size_t *room, const kmv_planned *one, kmv_error *err)
 {
     void *items = cases->cases;
@@ -158,7 +178,7 @@ static kmv_status add_case(kmv_cases *cases, size_t *room, const kmv_planned *on
 
     for (size_t i = 0; i < cases->n_cases; i++) {
         if (strcmp(cases->cases[i].id, one->id) == 0)
-            return KMV_OK;
+            return join_sweep(&cases->cases[i], one->sweep, err);
     }
     st = make_room(&items, cases->n_cases, room, sizeof *one, err);
     cases->cases = items;

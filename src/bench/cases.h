@@ -30,7 +30,7 @@ typedef struct {
 
 typedef struct {
     char id[24]; /* 16 hexadecimal digits of the hash of key */
-    char sweep[64];
+    char sweep[64]; /* names of all sweeps that ask for it, joined by + */
     kmv_case_problem problem;
     char x_kind[32];
     const kmv_algo *algo;

@@ -273,6 +273,19 @@ kmv_status kmv_figure_check(const kmv_config_figure *figure, kmv_error *err)
     return KMV_OK;
 }
 
+/* One of the names joined by + matches. */
+static int part_matches(const char *item, char *names)
+{
+    char *rest = NULL;
+
+    for (char *part = strtok_r(names, "+", &rest); part != NULL;
+         part = strtok_r(NULL, "+", &rest)) {
+        if (fnmatch(item, part, 0) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static int item_matches(const char *item, const kmv_column *column, const void *row)
 {
     const double have = kmv_cell_value(column, row);
@@ -293,6 +306,8 @@ static int item_matches(const char *item, const kmv_column *column, const void *
     kmv_cell_text(column, row, text, sizeof text);
     if (fnmatch(item, text, 0) == 0)
         return 1;
+    if (strcmp(column->name, "sweep") == 0)
+        return part_matches(item, text);
     if (strcmp(column->name, "dataset") != 0)
         return 0;
     text[strcspn(text, ":")] = '\0';

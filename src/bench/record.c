@@ -8,7 +8,7 @@
 
 static const kmv_column columns[] = {
     TEXT(experiment, "name of the experiment in its config"),
-    TEXT(sweep, "name of the sweep within it"),
+    TEXT(sweep, "name of the sweep within it; of several, joined by +"),
     /* `case` is a keyword of C, so this field cannot bear the name of its column. */
     {"case", "", KMV_COL_TEXT, offsetof(kmv_record, case_id), sizeof((kmv_record *)0)->case_id,
      "id of the case: hash of everything that defines it"},

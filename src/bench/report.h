@@ -30,7 +30,7 @@ typedef struct {
     char fastest[32], algo_opts[256];
     double t_total_med_s, t_total_lo_s, t_total_hi_s;
     double speedup_total_med, speedup_total_lo, speedup_total_hi;
-    double err_hi_max, null_err, trivial;
+    double err_hi_max, null_err, trivial, ok;
     char verdict[64];
 } kmv_winner;
 extern const kmv_schema kmv_winner_schema;

@@ -18,7 +18,7 @@
 
 static const kmv_column columns[] = {
     TEXT(experiment, "name of the experiment"),
-    TEXT(sweep, "name of the sweep within it"),
+    TEXT(sweep, "name of the sweep within it; of several, joined by +"),
     {"case", "", KMV_COL_TEXT, offsetof(kmv_summary, case_id), sizeof((kmv_summary *)0)->case_id,
      "id of the case"},
     TEXT(dataset, "name of the data set"),

@@ -2,16 +2,31 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "bench/config_check.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "cli/commands.h"
 
+/* Seconds between two lines where lines stay (a log): every case would be thousands of them. */
+static const double log_every_s = 5;
+
+typedef struct {
+    kmv_cli *cli;
+    double last_s; /* when the last line was written */
+} progress_state;
+
 static void show_progress(void *context, const kmv_progress *p)
 {
-    kmv_cli *cli = context;
+    progress_state *state = context;
+    kmv_cli *cli = state->cli;
     char eta[32] = "";
+
+    if (!cli->color && !cli->verbose && p->done < p->total &&
+        kmv_now_s() - state->last_s < log_every_s)
+        return;
+    state->last_s = kmv_now_s();
 
     if (isfinite(p->eta_s))
         snprintf(eta, sizeof eta, ", %.0f s left", p->eta_s);
@@ -78,13 +93,14 @@ static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
 static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
                             const kmv_cases *cases, int *exit_code, kmv_error *err)
 {
+    progress_state progress = {.cli = cli, .last_s = kmv_now_s()};
     kmv_run_options options = {.dir = kmv_args_value(args, "-o", NULL),
                                .threads = cli->threads,
                                .isa = cli->isa,
                                .limit_time_s = config->limit_time_s,
                                .limit_memory_b = config->limit_memory_b,
                                .progress = cli->quiet ? NULL : show_progress,
-                               .progress_context = cli};
+                               .progress_context = &progress};
     kmv_run_summary summary;
     kmv_status st;
 
