@@ -213,10 +213,10 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
     if (n_judged == 0)
         snprintf(line, KMV_HEADLINE_SIZE, "speed-up over exact: not measured");
     else if (other == NULL)
-        snprintf(
-            line, KMV_HEADLINE_SIZE,
-            "speed-up over exact: none; nothing else met its error where answering 0 does not, in "
-            "3 repetitions of a product that takes exact a millisecond");
+        snprintf(line, KMV_HEADLINE_SIZE,
+                 "speed-up over exact: none; where answering 0 does not do, nothing else met its "
+                 "error in "
+                 "3 repetitions of a product that takes exact a millisecond or more");
     else
         snprintf(line, KMV_HEADLINE_SIZE,
                  "speed-up over exact: none that is clear, exact wins; the best of the others is "
