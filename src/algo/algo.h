@@ -15,7 +15,8 @@ typedef struct {
     int threads;
     uint64_t key;   /* stream of random numbers for this preparation (rng.h) */
     kmv_cost *cost; /* prepare adds its pairs and flops; seconds are measured by the caller */
-    char *text;     /* out: the plan and why, one line */
+    char *text;     /* out: the plan and why, one line; it lives as long as the state, and an apply
+                     * may rewrite it, so that it tells what that product did and what it cost */
     size_t text_size;
 } kmv_prepare_context;
 
