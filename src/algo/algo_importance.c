@@ -8,9 +8,12 @@
  * / p_j by |x|_1 / (b m). So a pilot that misled costs a constant factor only. */
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "algo/algo.h"
+#include "algo/candidate.h"
 #include "algo/column_sample.h"
+#include "base/mem.h"
 
 typedef struct {
     size_t samples, pilot;
@@ -107,6 +110,113 @@ static void destroy(void *state)
 {
     kmv_column_sampler_destroy(state);
 }
+
+/* ---- as a candidate of the planner ----------------------------------------------------------- */
+
+/* The defaults of the table. How far the error may lie above its root mean square is estimated
+ * beside, from the directions it spreads over. */
+static const opts planned = {
+    .pilot = 1, .share_x2 = 0.25, .share_x = 0.15, .share_uniform = 0.1, .safety = 1};
+
+/* Pilot rows for the number of directions: their pairs cost as much as that many rows squared. */
+enum { DIRECTION_ROWS = 16 };
+
+/* The drawn sample and the pilot are not what the approximation supposes: a little more. */
+static const double SAFETY_MORE = 1.05;
+
+/* Draws, scores and the search for m: about so many passes over n numbers per product. */
+enum { PASSES = 200 };
+
+/* Columns with which the best p_j for these rows, in proportion to c_j as they give it, would reach
+ * the error for x of entries of equal size: V = (sum_j c_j)^2 / m - F2. Too few rather than too
+ * many, since sqrt is concave; for a look before more is spent. */
+static kmv_status least_columns(const kmv_pilot *pilot, double eps, double *m, kmv_error *err)
+{
+    const size_t n_k = pilot->problem->k->n;
+    double *c2 = kmv_alloc(n_k, sizeof *c2, "column norms", err), norms = 0, squares = 0;
+
+    if (c2 == NULL)
+        return KMV_ENOMEM;
+    kmv_pilot_column_norms(pilot, 0, 1, c2);
+    for (size_t j = 0; j < n_k; j++) {
+        norms += sqrt(c2[j]);
+        squares += c2[j];
+    }
+    kmv_free(c2);
+    *m = norms * norms / (eps * eps * (double)n_k + squares);
+    return KMV_OK;
+}
+
+static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context *context,
+                           const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                           double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
+{
+    const size_t n_k = problem->k->n;
+    const double n = (double)n_k, d = (double)problem->k->d;
+    const double safety =
+        SAFETY_MORE *
+        kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), context->settings->delta);
+    kmv_column_sampler *s = NULL;
+    kmv_forecast f = {.error = INFINITY, .text = "too many columns"};
+    kmv_status st;
+    double m;
+
+    if ((st = least_columns(pilot, context->settings->eps / safety, &m, err)) != KMV_OK)
+        return st;
+    if (!(applies * m / n * kmv_problem_pairs(problem) * speeds->pair_s < budget_s)) {
+        *out = f;
+        return KMV_OK;
+    }
+    st = kmv_column_sampler_create_shared(problem, context, pilot, &s, err);
+    if (st != KMV_OK)
+        return st;
+    s->options = &planned;
+    s->eps /= safety; /* now of the root mean square */
+    for (size_t j = 0; j < n_k; j++)
+        s->x2[j] = 1;
+    set_scores(s, n);
+    m = kmv_sample_size(s->score, s->x2, s->c2_check, n_k, s->eps * sqrt(n), s->delta, 1, s->p);
+    if (m < n) {
+        f.error = safety * sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n_k) / n);
+        snprintf(f.text, sizeof f.text, "m = %.4g (error <= %.3g rms)", m, safety);
+    }
+    f.pairs = kmv_problem_pairs(problem) * m / n;
+    f.apply_s = f.pairs * speeds->pair_s + m * d * (6 * speeds->flop_s + 4 * speeds->byte_s) +
+                PASSES * n * speeds->flop_s;
+    *out = f;
+    *draft = s;
+    return KMV_OK;
+}
+
+static kmv_status prepare_planned(const kmv_problem *problem, const kmv_prepare_context *context,
+                                  const kmv_pilot *pilot, void *draft, void **state, kmv_error *err)
+{
+    (void)problem;
+    (void)context;
+    (void)pilot;
+    (void)err;
+    *state = draft; /* the sampler is ready */
+    return KMV_OK;
+}
+
+static kmv_status apply_planned(void *state, double effort, kmv_apply_context *context,
+                                kmv_error *err)
+{
+    kmv_column_sampler *s = state;
+
+    s->effort = effort;
+    return apply(s, context, err);
+}
+
+const kmv_candidate kmv_candidate_importance = {
+    .name = "importance",
+    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .forecast = forecast,
+    .discard = destroy,
+    .prepare = prepare_planned,
+    .apply = apply_planned,
+    .destroy = destroy,
+};
 
 const kmv_algo kmv_algo_importance = {
     .name = "importance",

@@ -1,6 +1,7 @@
 /* algo/pilot.c - see pilot.h. */
 #include "algo/pilot.h"
 
+#include <gsl/gsl_cdf.h>
 #include <gsl/gsl_randist.h>
 #include <gsl/gsl_sort.h>
 #include <math.h>
@@ -24,8 +25,10 @@ static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, 
         goto out;
     for (size_t i = 0; i < n; i++)
         all[i] = i;
-    gsl_ran_choose(rng, rows, count, all, n, sizeof *all); /* ascending */
-    gsl_ran_shuffle(rng, rows, count, sizeof *rows);
+    if (count > 0) {
+        gsl_ran_choose(rng, rows, count, all, n, sizeof *all); /* ascending */
+        gsl_ran_shuffle(rng, rows, count, sizeof *rows);
+    }
     st = KMV_OK;
 out:
     kmv_free(all);
@@ -112,18 +115,25 @@ kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_
     const size_t d = pilot->problem->k->d, n_k = pilot->problem->k->n;
     const size_t want = count < pilot->capacity ? count : pilot->capacity;
     kmv_packed rows = {0};
+    float *entries;
     entry_sink sink;
     kmv_status st;
 
     if (want <= pilot->count)
         return KMV_OK;
-    if (pilot->entries == NULL &&
-        (pilot->entries = kmv_alloc(pilot->capacity * pilot->ld, sizeof *pilot->entries,
-                                    "entries of pilot rows", err)) == NULL)
+    /* Only as many rows as are wanted now: touching new memory costs as much as their entries. */
+    if ((entries = kmv_alloc(want * pilot->ld, sizeof *entries, "entries of pilot rows", err)) ==
+        NULL)
         return KMV_ENOMEM;
     if ((st = kmv_packed_init(&rows, pilot->tile, KMV_QUERIES, want - pilot->count, d, 1, err)) !=
-        KMV_OK)
+        KMV_OK) {
+        kmv_free(entries);
         return st;
+    }
+    if (pilot->count > 0)
+        memcpy(entries, pilot->entries, pilot->count * pilot->ld * sizeof *entries);
+    kmv_free(pilot->entries);
+    pilot->entries = entries;
     gsl_sort_ulong(pilot->rows + pilot->count, 1, want - pilot->count); /* as packing wants */
     kmv_pack(&rows, pilot->problem, pilot->centre, pilot->rows + pilot->count, want - pilot->count,
              pilot->threads, cost);
@@ -159,10 +169,78 @@ void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, d
     }
 }
 
+/* Four partial sums, or the additions would wait for each other. */
+static double dot(const float *a, const float *b, size_t n)
+{
+    double sum[4] = {0};
+    size_t j = 0;
+
+    for (; j + 4 <= n; j += 4) {
+        for (size_t l = 0; l < 4; l++)
+            sum[l] += (double)a[j + l] * (double)b[j + l];
+    }
+    for (; j < n; j++)
+        sum[0] += (double)a[j] * (double)b[j];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows)
+{
+    const size_t n_k = pilot->problem->k->n, count = rows < pilot->count ? rows : pilot->count;
+    const double n_q = (double)pilot->problem->q->n;
+    double trace = 0, diagonal = 0, others = 0, pairs = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t l = 0; l <= i; l++) {
+            const double c =
+                dot(pilot->entries + i * pilot->ld, pilot->entries + l * pilot->ld, n_k);
+
+            trace += l == i ? c : 0;
+            diagonal += l == i ? c * c : 0;
+            others += l == i ? 0 : c * c;
+            pairs += l != i;
+        }
+    }
+    if (!(trace > 0))
+        return n_q;
+    trace *= n_q / (double)count;
+    diagonal *= n_q / (double)count;
+    others *= pairs > 0 ? n_q * (n_q - 1) / pairs : 0;
+    return fmin(n_q, fmax(1, trace * trace / (diagonal + others)));
+}
+
+double kmv_error_safety(double nu, double delta)
+{
+    /* GSL's inverse is wrong from about 1e5 degrees on; there the cube root is normal to six digits
+     * (Wilson & Hilferty, PNAS 17, 1931). */
+    if (nu > 1000)
+        return pow(1 - 2 / (9 * nu) + gsl_cdf_ugaussian_Qinv(delta) * sqrt(2 / (9 * nu)), 1.5);
+    return sqrt(gsl_cdf_chisq_Qinv(delta, nu) / nu);
+}
+
 /* Columns to keep of n with equal probability so that (n/m - 1) F2 / n = eps^2. */
 static double sampled_pairs(double f2, double eps, double n)
 {
     return f2 > 0 ? 1 / (1 / n + eps * eps / f2) : 0;
+}
+
+double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2)
+{
+    const size_t n_k = pilot->problem->k->n;
+    const double n_q = (double)pilot->problem->q->n;
+    double squares = 0, column = 0;
+
+    for (size_t i = 0; i < pilot->count; i++) {
+        const float *row = pilot->entries + i * pilot->ld;
+        double sum = 0;
+
+        for (size_t j = 0; j < n_k; j++)
+            sum += (double)row[j];
+        squares += sum * sum / (double)pilot->count;
+    }
+    for (size_t j = 0; j < n_k; j++)
+        column = fmax(column, c2[j]);
+    return sqrt(fmax(squares * n_q / (double)n_k, column));
 }
 
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps)

@@ -45,6 +45,22 @@ void kmv_pilot_drop_entries(kmv_pilot *pilot);
  *  step, ... of the pilot: an unbiased estimate of c_j^2. Same bits for any number of threads. */
 void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2);
 
+/** Estimate of how much the matrix enlarges: the larger of |G 1| / |1| and the largest column norm,
+ *  c2 from kmv_pilot_column_norms. Lower bounds of its operator norm up to sampling. */
+double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2);
+
+/**
+ * In how many directions errors of sampled columns spread, estimated from the first `rows` of the
+ * pilot: nu = trace(C)^2 / |C|_F^2 of C = G G^T, 1 where all columns are parallel, up to n_q. The
+ * squared error of a sample of many columns behaves like its mean times a chi^2 variable of nu
+ * degrees of freedom over nu (Satterthwaite's approximation). Cost rows^2 n_k flops.
+ */
+double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows);
+
+/** The factor between the error that is exceeded with probability delta and the root mean square
+ *  error, by that approximation: sqrt(chi^2_nu(1 - delta) / nu). */
+double kmv_error_safety(double nu, double delta);
+
 /**
  * Kernel entries per row with which |y - Gx| <= eps |x| could be reached in the root mean square if
  * the largest entries were known for free and columns of the rest drawn with equal probability: min

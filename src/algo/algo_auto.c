@@ -1,0 +1,376 @@
+/* algo/algo_auto.c - the planner: asks every candidate what it would cost and miss, takes the
+ * cheapest that meets eps, certifies what it returns, and grows the plan where that fails. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "algo/candidate.h"
+#include "algo/certificate.h"
+#include "algo/speeds.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "gauss/reference.h"
+
+enum {
+    SMALLEST = 2048, /* points, below which exact is chosen at once */
+    FIRST_ROWS = 16, /* of the pilot, after which a hopeless case is recognised */
+    ATTEMPTS = 2,    /* products with samples, before exact */
+    CANDIDATES_MAX = 8
+};
+
+/* A plan that could at best come below this share of the exact product, its sampling and its search
+ * for large entries taken as free, is not worth the rest of a pilot. */
+static const double HOPELESS = 0.7;
+
+/* Times the samples of an attempt whose certificate failed: half the error. */
+static const double GROWTH = 4;
+
+/* Rounding of a float32 product, relative to |K|x||: docs/numerics.md. */
+static const double ROUNDING = 1e-5;
+
+typedef struct {
+    int certify, calibrate, only, grow;
+    size_t rows, pilot, applies;
+    double share, effort;
+} opts;
+
+static const kmv_option options[] = {
+    {"certify", KMV_OPT_ENUM, offsetof(opts, certify), "model", 0, 0,
+     "bound on the error of every product that is not exact", KMV_CERTIFY_CHOICES},
+    {"rows", KMV_OPT_SIZE, offsetof(opts, rows), "256", 2, 1e6, "rows of the certificate", NULL},
+    {"share", KMV_OPT_REAL, offsetof(opts, share), "0.5", 0, 0.95,
+     "of them drawn by |y_i|^2, the others uniformly", NULL},
+    {"grow", KMV_OPT_BOOL, offsetof(opts, grow), "yes", 0, 0,
+     "more samples, at last exact, where the certificate finds the error above eps", NULL},
+    {"applies", KMV_OPT_SIZE, offsetof(opts, applies), "1", 1, 1e9,
+     "products that the preparation is to serve", NULL},
+    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "0", 0, 1e6,
+     "rows computed exactly for planning; 0: 64 to 128 by n", NULL},
+    {"calibrate", KMV_OPT_ENUM, offsetof(opts, calibrate), "nominal", 0, 0,
+     "speeds that costs are compared by; measured ones make plans depend on the clock",
+     "nominal|measured"},
+    {"only", KMV_OPT_ENUM, offsetof(opts, only), "any", 0, 0,
+     "the candidate to take, whatever its cost", "any|exact|importance"},
+    {"effort", KMV_OPT_REAL, offsetof(opts, effort), "1", 0.001, 1000,
+     "times the samples planned; below 1 sabotages, for tests of certificates", NULL},
+    {0},
+};
+
+typedef struct {
+    const kmv_problem *problem;
+    const opts *options;
+    double eps, delta;
+    kmv_pilot pilot;
+    const kmv_candidate *chosen; /* NULL: exact */
+    void *state;                 /* of the chosen candidate */
+    kmv_reference *reference;    /* float64 instead, where it is not NULL */
+    kmv_certifier *certifier;
+    char decision[320], detail[160];
+    char *text; /* of the plan */
+    size_t text_size;
+} planner;
+
+static void destroy(void *state)
+{
+    planner *p = state;
+
+    if (p == NULL)
+        return;
+    if (p->chosen != NULL)
+        p->chosen->destroy(p->state);
+    kmv_certifier_destroy(p->certifier);
+    kmv_reference_destroy(p->reference);
+    kmv_pilot_clear(&p->pilot);
+    kmv_free(p);
+}
+
+/* ---- planning -------------------------------------------------------------------------------- */
+
+/* What planning knows; decision goes to the planner. */
+typedef struct {
+    planner *p;
+    const kmv_prepare_context *context; /* text is the planner's detail */
+    double rounding;                    /* of float32, in |x| */
+    kmv_forecast forecast[CANDIDATES_MAX];
+    void *draft[CANDIDATES_MAX];
+} planning;
+
+static kmv_status measure_rounding(planning *w, kmv_error *err)
+{
+    kmv_pilot *pilot = &w->p->pilot;
+    double *c2 = kmv_alloc(pilot->problem->k->n, sizeof *c2, "column norms", err);
+
+    if (c2 == NULL)
+        return KMV_ENOMEM;
+    kmv_pilot_column_norms(pilot, 0, 1, c2);
+    w->rounding = ROUNDING * kmv_pilot_gain(pilot, c2);
+    kmv_free(c2);
+    return KMV_OK;
+}
+
+static kmv_status take_float64(planning *w, kmv_error *err)
+{
+    planner *p = w->p;
+
+    snprintf(p->decision, sizeof p->decision,
+             "auto: exact-f64, since float32 may be off by %.2g |x|, more than eps", w->rounding);
+    return kmv_reference_create(p->problem, w->context->settings->r, w->context->tile->name,
+                                w->context->threads, &p->reference, err);
+}
+
+static int does(const kmv_candidate *c, const kmv_problem *problem, size_t r)
+{
+    return (c->flags & KMV_CAN_SIGNED) && (c->flags & KMV_CAN_GAUSS) &&
+           (!problem->causal || (c->flags & KMV_CAN_CAUSAL)) &&
+           (r == 1 || (c->flags & KMV_CAN_COLUMNS));
+}
+
+/* Ask all candidates and take the cheapest; its number, or CANDIDATES_MAX for exact. */
+static kmv_status ask(planning *w, size_t *best, kmv_error *err)
+{
+    planner *p = w->p;
+    const opts *o = p->options;
+    const size_t r = w->context->settings->r;
+    const double applies = (double)o->applies, n_k = (double)p->problem->k->n;
+    kmv_speeds speeds = kmv_speeds_nominal(w->context->tile, p->problem->k->d, r);
+    double exact_s, certify_s, least;
+    char others[200] = "";
+    kmv_status st;
+
+    *best = CANDIDATES_MAX;
+    if (o->calibrate && (st = kmv_speeds_measure(&p->pilot, r, &speeds, err)) != KMV_OK)
+        return st;
+    exact_s = applies * kmv_problem_pairs(p->problem) * speeds.pair_s;
+    certify_s =
+        o->certify != KMV_CERTIFY_NONE ? applies * (double)o->rows * n_k * speeds.pair_s : 0;
+    least = exact_s;
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        const kmv_candidate *candidate = kmv_candidate_table[c];
+        const int wanted = o->only == 0 || o->only == (int)c + 2;
+        kmv_forecast *f = &w->forecast[c];
+        const size_t used = strlen(others);
+        double total;
+
+        if (!wanted || !does(candidate, p->problem, r))
+            continue;
+        if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &speeds, applies,
+                                      o->only > 0 ? INFINITY : least - certify_s, f, &w->draft[c],
+                                      err)) != KMV_OK)
+            return st;
+        total = f->prepare_s + applies * f->apply_s + certify_s;
+        if (isfinite(f->error))
+            snprintf(others + used, sizeof others - used, ", %s %.3g", candidate->name,
+                     total / exact_s);
+        else
+            snprintf(others + used, sizeof others - used, ", %s not at this eps", candidate->name);
+        if (f->error <= p->eps && (total < least || o->only > 0)) {
+            least = total;
+            *best = c;
+        }
+    }
+    snprintf(p->decision, sizeof p->decision,
+             "auto: %s%s%s, by predicted cost: exact 1 (%.3g core-ms)%s; pilot of %zu rows",
+             *best < CANDIDATES_MAX ? kmv_candidate_table[*best]->name : "exact",
+             *best < CANDIDATES_MAX ? " with " : "",
+             *best < CANDIDATES_MAX ? w->forecast[*best].text : "", 1e3 * exact_s, others,
+             p->pilot.count);
+    return KMV_OK;
+}
+
+/* Exact where that is clear after few rows or none; else what the candidates say. */
+static kmv_status decide(planning *w, size_t *best, kmv_error *err)
+{
+    planner *p = w->p;
+    const size_t n_q = p->problem->q->n, n_k = p->problem->k->n;
+    const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
+    const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
+    const int small = n_q < SMALLEST || n_k < SMALLEST;
+    double oracle;
+    kmv_status st;
+
+    *best = CANDIDATES_MAX;
+    if (p->eps < ROUNDING * most || !small) {
+        if ((st = kmv_pilot_extend(&p->pilot, FIRST_ROWS, w->context->cost, err)) != KMV_OK ||
+            (st = measure_rounding(w, err)) != KMV_OK)
+            return st;
+        if (p->eps < w->rounding)
+            return take_float64(w, err);
+    }
+    if (p->options->only == 1) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, as asked");
+        return KMV_OK;
+    }
+    if (small && p->options->only == 0) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, since n < %d", SMALLEST);
+        return KMV_OK;
+    }
+    if (p->options->only == 0 &&
+        (oracle = kmv_pilot_oracle_pairs(&p->pilot, p->eps)) > HOPELESS * per_row) {
+        snprintf(p->decision, sizeof p->decision,
+                 "auto: exact, since from %zu rows even with the large entries known some %.3g "
+                 "of %.3g pairs per row would be needed",
+                 p->pilot.count, oracle, per_row);
+        return KMV_OK;
+    }
+    if ((st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK ||
+        (st = measure_rounding(w, err)) != KMV_OK)
+        return st;
+    return ask(w, best, err);
+}
+
+static kmv_status make_certifier(const planning *w, kmv_error *err)
+{
+    planner *p = w->p;
+    const kmv_certifier_setup setup = {.problem = p->problem,
+                                       .centre = p->pilot.centre,
+                                       .keys = &p->pilot.keys,
+                                       .workspace = p->pilot.workspace,
+                                       .columns = w->context->settings->r,
+                                       .rows = p->options->rows,
+                                       .kind = (kmv_certify_kind)p->options->certify,
+                                       .share = p->options->share,
+                                       .rounding = w->rounding,
+                                       .threads = w->context->threads};
+
+    return p->options->certify != KMV_CERTIFY_NONE
+               ? kmv_certifier_create(&setup, &p->certifier, err)
+               : KMV_OK;
+}
+
+static kmv_status prepare(const kmv_problem *problem, const void *opt,
+                          const kmv_prepare_context *context, void **out, kmv_error *err)
+{
+    const opts *o = opt;
+    const size_t by_n = problem->q->n / 32, rows = by_n < 64 ? 64 : by_n < 128 ? by_n : 128;
+    kmv_prepare_context inner = *context;
+    planner *p = kmv_alloc(1, sizeof *p, "planner", err);
+    planning w = {.p = p, .context = &inner};
+    size_t best;
+    kmv_status st;
+
+    if (p == NULL)
+        return KMV_ENOMEM;
+    p->problem = problem;
+    p->options = o;
+    p->eps = context->settings->eps;
+    p->delta = context->settings->delta;
+    p->text = context->text;
+    p->text_size = context->text_size;
+    inner.text = p->detail;
+    inner.text_size = sizeof p->detail;
+    if ((st = kmv_pilot_init(&p->pilot, problem, context, o->pilot > 0 ? o->pilot : rows, err)) !=
+            KMV_OK ||
+        (st = decide(&w, &best, err)) != KMV_OK)
+        goto out;
+    if (best < CANDIDATES_MAX) {
+        const kmv_candidate *chosen = kmv_candidate_table[best];
+        void *draft = w.draft[best];
+
+        w.draft[best] = NULL;
+        if ((st = chosen->prepare(problem, &inner, &p->pilot, draft, &p->state, err)) != KMV_OK)
+            goto out;
+        p->chosen = chosen;
+        if ((st = make_certifier(&w, err)) != KMV_OK)
+            goto out;
+    }
+    kmv_pilot_drop_entries(&p->pilot);
+    snprintf(p->text, p->text_size, "%s", p->decision);
+    *out = p;
+    p = NULL;
+out:
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++)
+        kmv_candidate_table[c]->discard(w.draft[c]);
+    destroy(p);
+    return st;
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+static void exact_product(planner *p, kmv_apply_context *context)
+{
+    kmv_product(&p->pilot.queries, &p->pilot.keys, p->problem, context->x, NULL, context->r,
+                p->pilot.threads, p->pilot.workspace, context->y, context->cost);
+}
+
+/* Products of the chosen candidate until a certificate finds the error within eps, at last exact.
+ * Each certificate has rows of its own and its part of delta. */
+static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_error *err)
+{
+    const opts *o = p->options;
+    const uint64_t key = context->key;
+    const int grow = o->grow && p->certifier != NULL;
+    const size_t attempts = grow ? ATTEMPTS : 1;
+    double effort = o->effort, certify_s = 0;
+    kmv_certificate found = {NAN, NAN, NAN, NAN};
+    kmv_status st = KMV_OK;
+
+    for (size_t a = 0; a < attempts; a++, effort *= GROWTH) {
+        double start;
+
+        context->key = kmv_stream_key(key, "attempt", a);
+        if ((st = p->chosen->apply(p->state, effort, context, err)) != KMV_OK)
+            goto out;
+        if (p->certifier == NULL) {
+            snprintf(p->text, p->text_size, "%s; %s", p->decision, p->detail);
+            goto out;
+        }
+        start = kmv_now_s();
+        kmv_certify(p->certifier, context, kmv_stream_key(key, "certificate", a),
+                    p->delta / (double)attempts, &found);
+        certify_s += kmv_now_s() - start;
+        context->err_est = found.err_est;
+        if (found.err_est <= p->eps || !grow) {
+            context->bound = found.bound;
+            context->bound_kind = o->certify == KMV_CERTIFY_RANGE ? "range" : "model";
+            context->t_certify_s = certify_s;
+            snprintf(p->text, p->text_size,
+                     "%s; %s; product %zu; at most %.2g of the rows err by more than %.3g |x|",
+                     p->decision, p->detail, a + 1, found.share, found.row_max);
+            goto out;
+        }
+    }
+    exact_product(p, context);
+    context->err_est = NAN; /* it was of another y */
+    context->t_certify_s = certify_s;
+    snprintf(p->text, p->text_size,
+             "%s; then exact, since after %zu products the certificate still found %.3g |x|",
+             p->decision, attempts, found.err_est);
+out:
+    context->key = key;
+    return st;
+}
+
+static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
+{
+    planner *p = state;
+
+    if (p->reference != NULL) {
+        kmv_reference_apply(p->reference, NULL, p->problem->q->n, context->x, context->r,
+                            context->y);
+        context->cost->pairs += kmv_problem_pairs(p->problem);
+        context->cost->flops += kmv_reference_flops(p->problem, context->r);
+        return KMV_OK;
+    }
+    if (p->chosen == NULL) {
+        exact_product(p, context);
+        return KMV_OK;
+    }
+    return sampled_product(p, context, err);
+}
+
+const kmv_algo kmv_algo_auto = {
+    .name = "auto",
+    .summary = "the cheapest of exact and the sampling methods that a pilot predicts to meet eps",
+    .guarantee = "|y - Kx| <= eps |x| predicted from a pilot, judged by a certificate on fresh "
+                 "rows (certify=range: its bound is proved; model: coverage measured), else exact",
+    .source = "this program",
+    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_USES_EPS |
+             KMV_IS_RANDOM,
+    .options = options,
+    .options_size = sizeof(opts),
+    .prepare = prepare,
+    .apply = apply,
+    .destroy = destroy,
+};

@@ -1,0 +1,9 @@
+/* algo/candidate_table.c - the only list of the candidates of `auto`. */
+#include "algo/candidate.h"
+
+extern const kmv_candidate kmv_candidate_importance;
+
+const kmv_candidate *const kmv_candidate_table[] = {
+    &kmv_candidate_importance, //
+    NULL,
+};

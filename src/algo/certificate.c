@@ -1,0 +1,264 @@
+/* algo/certificate.c - see certificate.h; proofs and measured coverage in docs/certificate.md. */
+#include "algo/certificate.h"
+
+#include <gsl/gsl_sort.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+
+/* ---- bounds of a mean ------------------------------------------------------------------------ */
+
+/* ln of the wealth of bets against the mean m, all in units of the range. */
+static double log_wealth(const double *z, size_t count, double range, double delta, double m)
+{
+    const double most = 0.9; /* < 1: no bet can lose everything, whatever z and m */
+    double sum = 0, squares = 0, wealth = 0;
+
+    for (size_t t = 0; t < count; t++) {
+        const double value = fmin(1, z[t] / range), past = (double)t;
+        /* Mean and variance of what was seen, begun with one observation of 1/2 and 1/4: the bet
+         * that is best for this variance over the whole sample. */
+        const double mean = (0.5 + sum) / (past + 1);
+        const double variance = (0.25 + squares) / (past + 1);
+        const double stake = sqrt(2 * log(1 / delta) / (variance * (double)count));
+
+        wealth += log1p(fmin(most, stake) * (m - value));
+        sum += value;
+        squares += (value - mean) * (value - mean);
+    }
+    return wealth;
+}
+
+double kmv_mean_bound_range(const double *z, size_t count, double range, double delta)
+{
+    const double goal = log(1 / delta);
+    double lo = 0, hi = 1;
+
+    if (!(range > 0))
+        return 0; /* all values are 0 */
+    if (!(log_wealth(z, count, range, delta, 1) >= goal))
+        return range;
+    /* The stakes do not depend on m, so wealth rises with it. */
+    for (int step = 0; step < 60; step++) {
+        const double middle = (lo + hi) / 2;
+
+        if (log_wealth(z, count, range, delta, middle) >= goal)
+            hi = middle;
+        else
+            lo = middle;
+    }
+    return hi * range;
+}
+
+double kmv_mean_bound_model(const double *z, size_t count, double delta)
+{
+    const double n = (double)count, log_term = log(1 / delta);
+    double mean = 0, largest = 0, squares = 0;
+
+    for (size_t t = 0; t < count; t++) {
+        mean += z[t] / n;
+        largest = fmax(largest, z[t]);
+    }
+    for (size_t t = 0; t < count; t++)
+        squares += (z[t] - mean) * (z[t] - mean);
+    return mean + sqrt(squares / (n - 1) * 2 * log_term / n) + largest * log_term / n;
+}
+
+double kmv_unseen_share(size_t count, double delta)
+{
+    return count > 0 ? -expm1(log(delta) / (double)count) : 1;
+}
+
+/* ---- the certificate of a product ------------------------------------------------------------ */
+
+struct kmv_certifier {
+    kmv_certifier_setup set;
+    kmv_packed packed; /* the rows drawn, ascending */
+    gsl_rng *rng;
+    size_t *drawn;   /* row numbers in the order of drawing */
+    size_t *uniform; /* whether the t-th was drawn uniformly */
+    size_t *order;   /* drawn[order[.]] ascends */
+    size_t *sorted;
+    double *exact; /* rows x columns, in ascending order of rows */
+    double *z;
+    double *weight;    /* n_q: w_i */
+    double *weight_to; /* n_q: w_0 + ... + w_i */
+};
+
+kmv_status kmv_certifier_create(const kmv_certifier_setup *setup, kmv_certifier **out,
+                                kmv_error *err)
+{
+    const size_t n_q = setup->problem->q->n, d = setup->problem->k->d, rows = setup->rows;
+    kmv_certifier *c = kmv_alloc(1, sizeof *c, "certificate", err);
+    kmv_status st;
+
+    if (c == NULL)
+        return KMV_ENOMEM;
+    c->set = *setup;
+    if ((c->rng = kmv_rng_create(0, err)) == NULL ||
+        (c->drawn = kmv_alloc(rows, sizeof *c->drawn, "certificate rows", err)) == NULL ||
+        (c->uniform = kmv_alloc(rows, sizeof *c->uniform, "certificate rows", err)) == NULL ||
+        (c->order = kmv_alloc(rows, sizeof *c->order, "certificate rows", err)) == NULL ||
+        (c->sorted = kmv_alloc(rows, sizeof *c->sorted, "certificate rows", err)) == NULL ||
+        (c->exact = kmv_alloc(rows * setup->columns, sizeof *c->exact, "exact rows", err)) ==
+            NULL ||
+        (c->z = kmv_alloc(rows, sizeof *c->z, "row errors", err)) == NULL ||
+        (c->weight = kmv_alloc(n_q, sizeof *c->weight, "weights of rows", err)) == NULL ||
+        (c->weight_to = kmv_alloc(n_q, sizeof *c->weight_to, "weights of rows", err)) == NULL) {
+        st = KMV_ENOMEM;
+        goto out;
+    }
+    st = kmv_packed_init(&c->packed, setup->keys->tile, KMV_QUERIES, rows, d, 1, err);
+out:
+    if (st != KMV_OK)
+        kmv_certifier_destroy(c);
+    else
+        *out = c;
+    return st;
+}
+
+void kmv_certifier_destroy(kmv_certifier *c)
+{
+    if (c == NULL)
+        return;
+    kmv_packed_clear(&c->packed);
+    if (c->rng != NULL)
+        gsl_rng_free(c->rng);
+    kmv_free(c->drawn);
+    kmv_free(c->uniform);
+    kmv_free(c->order);
+    kmv_free(c->sorted);
+    kmv_free(c->exact);
+    kmv_free(c->z);
+    kmv_free(c->weight);
+    kmv_free(c->weight_to);
+    kmv_free(c);
+}
+
+static double largest_of(const double *v, size_t count)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, fabs(v[i]));
+    return most;
+}
+
+/* |v|^2 in units of unit^2. */
+static double norm2(const double *v, size_t count, double unit)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += (v[i] / unit) * (v[i] / unit);
+    return sum;
+}
+
+/* Weights of all rows and their running sum, lengths in units of `unit`. */
+static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, double unit)
+{
+    const kmv_problem *p = c->set.problem;
+    const size_t n_q = p->q->n, n_k = p->k->n, r = context->r;
+    double reach = 0, total = 0;
+    size_t seen = 0;
+
+    for (size_t i = 0; i < n_q; i++) {
+        const size_t visible = p->causal ? i + n_k - n_q + 1 : n_k;
+        double length = sqrt(norm2(context->y + i * r, r, unit));
+
+        if (c->set.kind == KMV_CERTIFY_RANGE) {
+            for (; seen < visible; seen++)
+                reach += sqrt(norm2(context->x + seen * r, r, unit));
+            length += reach;
+        }
+        c->weight[i] = length * length;
+        total += c->weight[i];
+        c->weight_to[i] = total;
+    }
+}
+
+/* First row whose running sum exceeds value. */
+static size_t row_at(const double *to, size_t n, double value)
+{
+    size_t lo = 0, hi = n - 1;
+
+    while (lo < hi) {
+        const size_t middle = lo + (hi - lo) / 2;
+
+        if (to[middle] > value)
+            hi = middle;
+        else
+            lo = middle + 1;
+    }
+    return lo;
+}
+
+/* Largest weight / probability over all rows: the range of z. */
+static double largest_z(const kmv_certifier *c, double share, double total)
+{
+    const size_t n_q = c->set.problem->q->n;
+    double most = 0;
+
+    for (size_t i = 0; i < n_q; i++) {
+        const double q = (1 - share) / (double)n_q + share * c->weight[i] / total;
+
+        most = fmax(most, c->weight[i] / q);
+    }
+    return most;
+}
+
+void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t key, double delta,
+                 kmv_certificate *out)
+{
+    const kmv_problem *problem = c->set.problem;
+    const size_t n_q = problem->q->n, n_k = problem->k->n, r = context->r, rows = c->set.rows;
+    const double unit = largest_of(context->x, n_k * r);
+    const double x_norm2 = norm2(context->x, n_k * r, unit);
+    size_t uniform = 0;
+    double total, share, mean = 0, row_max = 0, upper;
+
+    weigh_rows(c, context, unit);
+    total = c->weight_to[n_q - 1];
+    share = total > 0 && isfinite(total) ? c->set.share : 0;
+    kmv_rng_restart(c->rng, key);
+    for (size_t t = 0; t < rows; t++) {
+        c->uniform[t] = !(gsl_rng_uniform(c->rng) < share);
+        c->drawn[t] = c->uniform[t] ? gsl_rng_uniform_int(c->rng, n_q)
+                                    : row_at(c->weight_to, n_q, gsl_rng_uniform(c->rng) * total);
+        uniform += c->uniform[t];
+    }
+    gsl_sort_ulong_index(c->order, c->drawn, 1, rows);
+    for (size_t s = 0; s < rows; s++)
+        c->sorted[s] = c->drawn[c->order[s]];
+    kmv_pack(&c->packed, problem, c->set.centre, c->sorted, rows, c->set.threads, context->cost);
+    kmv_product(&c->packed, c->set.keys, problem, context->x, NULL, r, c->set.threads,
+                c->set.workspace, c->exact, context->cost);
+    for (size_t s = 0; s < rows; s++) {
+        const size_t t = c->order[s], i = c->sorted[s];
+        const double q = (1 - share) / (double)n_q + (share > 0 ? share * c->weight[i] / total : 0);
+        double error2 = 0;
+
+        for (size_t col = 0; col < r; col++) {
+            const double diff = (context->y[i * r + col] - c->exact[s * r + col]) / unit;
+
+            error2 += diff * diff;
+        }
+        c->z[t] = error2 / q;
+        if (c->uniform[t])
+            row_max = fmax(row_max, error2);
+    }
+    for (size_t t = 0; t < rows; t++)
+        mean += c->z[t] / (double)rows;
+    if (!isfinite(total)) /* y is not even finite */
+        upper = INFINITY;
+    else
+        upper = c->set.kind == KMV_CERTIFY_MODEL
+                    ? kmv_mean_bound_model(c->z, rows, delta)
+                    : kmv_mean_bound_range(c->z, rows, largest_z(c, share, total), delta);
+    *out = (kmv_certificate){.err_est = sqrt(mean / x_norm2),
+                             .bound = sqrt(upper / x_norm2) + c->set.rounding,
+                             .share = kmv_unseen_share(uniform, delta),
+                             .row_max = sqrt(row_max / x_norm2)};
+}

@@ -1,0 +1,480 @@
+/* The planner: what it chooses and says, that it keeps eps, repeats itself, and grows a plan whose
+ * certificate fails. */
+#include "check.h"
+
+#include <gsl/gsl_randist.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "algo/candidate.h"
+#include "algo/speeds.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "gauss/reference.h"
+
+/* iid points with d = 16 and sigma = 1.5: entries have mean (1 + 2/sigma^2)^-8 = 0.0062 and mean
+ * square (1 + 4/sigma^2)^-8 = 2.8e-4, spread over all pairs, so that F2 = 2.8e-4 n^2 and eps = 1
+ * asks for m = n / (1 + eps^2 n / F2) = 0.36 n columns at n = 2048. */
+enum { N = 2048, D = 16 };
+static const double SIGMA = 1.5;
+
+typedef struct {
+    kmv_points q, k;
+    kmv_problem problem;
+    double *x, *y, *exact;
+    size_t n, r;
+} fixture;
+
+static void make(fixture *f, size_t n, size_t r, int causal, double sigma)
+{
+    gsl_rng *rng = kmv_rng_create(kmv_stream_key(8, "auto", n), NULL);
+    kmv_error err = {""};
+
+    *f = (fixture){.n = n, .r = r};
+    CHECK_OK(kmv_points_init(&f->q, n, D, &err));
+    CHECK_OK(kmv_points_init(&f->k, n, D, &err));
+    for (size_t l = 0; l < D; l++) {
+        for (size_t i = 0; i < n; i++) {
+            f->q.x[i * f->q.ld + l] = (float)gsl_ran_gaussian(rng, 1);
+            f->k.x[i * f->k.ld + l] = (float)gsl_ran_gaussian(rng, 1);
+        }
+    }
+    gsl_rng_free(rng);
+    f->problem = (kmv_problem){
+        .q = &f->q, .k = &f->k, .matrix = KMV_GAUSS, .sigma = sigma, .causal = causal};
+    f->x = calloc(n * r, sizeof *f->x);
+    f->y = calloc(n * r, sizeof *f->y);
+    f->exact = calloc(n * r, sizeof *f->exact);
+    for (size_t j = 0; j < n * r; j++)
+        f->x[j] = 1;
+}
+
+static void clear(fixture *f)
+{
+    kmv_points_clear(&f->q);
+    kmv_points_clear(&f->k);
+    free(f->x);
+    free(f->y);
+    free(f->exact);
+}
+
+static kmv_settings settings(double eps, int threads)
+{
+    return (kmv_settings){.eps = eps, .delta = 0.01, .r = 1, .threads = threads, .seed = 3};
+}
+
+static kmv_plan *plan_of(const fixture *f, const char *name, const char *options,
+                         const kmv_settings *s)
+{
+    kmv_plan *plan = NULL;
+    kmv_error err = {""};
+
+    CHECK_OK(kmv_plan_create(kmv_algo_find(name), &f->problem, options, s, &plan, &err));
+    return plan;
+}
+
+/* One product of a new plan; the report's text lives as long as the plan that is returned. */
+static kmv_plan *product(fixture *f, const char *options, double eps, kmv_report *report)
+{
+    kmv_settings s = settings(eps, 1);
+    kmv_error err = {""};
+    kmv_plan *plan;
+
+    s.r = f->r;
+    plan = plan_of(f, "auto", options, &s);
+    CHECK_OK(kmv_plan_apply(plan, f->x, f->r, f->y, report, &err));
+    return plan;
+}
+
+static double error_of(fixture *f)
+{
+    double error2 = 0, x2 = 0;
+    kmv_error err = {""};
+
+    CHECK_OK(kmv_reference_product(&f->problem, NULL, f->n, f->x, f->r, 1, f->exact, &err));
+    for (size_t i = 0; i < f->n * f->r; i++) {
+        error2 += pow(f->y[i] - f->exact[i], 2);
+        x2 += f->x[i] * f->x[i];
+    }
+    return sqrt(error2 / x2);
+}
+
+static void check_text(const kmv_report *report, const char *start, const char *part)
+{
+    if (strncmp(report->text, start, strlen(start)) != 0 || strstr(report->text, part) == NULL)
+        fail_msg("plan '%s': want '%s' at its start and '%s' in it", report->text, start, part);
+}
+
+/* The same bits as exact, at few more pairs: below 2048 points, and where every entry counts. */
+static void exact_where_sampling_cannot_win(void **state)
+{
+    const struct {
+        size_t n;
+        double sigma, eps, pairs;
+        const char *why;
+    } cases[] = {
+        {300, 1.5, 10, 0, "n < 2048"},
+        {N, 8, 1, 16, "even with the large entries known"}, /* entries about 1 */
+        {N, 1.5, 0.2, 64, "importance"},                    /* all columns, by forecast */
+    };
+
+    (void)state;
+    for (size_t c = 0; c < 3; c++) {
+        const kmv_settings s = settings(cases[c].eps, 1);
+        fixture f;
+        kmv_report report;
+        kmv_error err = {""};
+        kmv_plan *plan, *exact;
+
+        make(&f, cases[c].n, 1, 0, cases[c].sigma);
+        plan = product(&f, "", cases[c].eps, &report);
+        check_text(&report, "auto: exact", cases[c].why);
+        assert_string_equal(report.bound_kind, "");
+        assert_true(isnan(report.t_certify_s));
+        assert_true(report.prepare.pairs <= cases[c].pairs * (double)f.n);
+        exact = plan_of(&f, "exact", "", &s);
+        CHECK_OK(kmv_plan_apply(exact, f.x, 1, f.exact, NULL, &err));
+        assert_memory_equal(f.y, f.exact, f.n * sizeof *f.y);
+        kmv_plan_destroy(exact);
+        kmv_plan_destroy(plan);
+        clear(&f);
+    }
+}
+
+/* Columns are sampled where that is cheaper, for every kind of x, and eps is kept: the rms error
+ * aimed at is eps / 1.25, and what the certificate finds above eps is computed again. */
+static void samples_and_keeps_eps(void **state)
+{
+    (void)state;
+    for (size_t kind = 0; kind < 5; kind++) {
+        gsl_rng *rng = kmv_rng_create(kind, NULL);
+        fixture f;
+        kmv_report report;
+        kmv_plan *plan;
+        double error;
+
+        make(&f, N, kind == 3 ? 2 : 1, kind == 4, SIGMA);
+        for (size_t j = 0; j < f.n * f.r && kind > 0; j++)
+            f.x[j] = kind == 1 ? fabs(gsl_ran_gaussian(rng, 1)) : gsl_ran_gaussian(rng, 1);
+        if (kind == 2)
+            f.x[777] = 1e4; /* kept for certain */
+        plan = product(&f, "rows=64", 1, &report);
+        check_text(&report, "auto: importance with m = ", "exact 1 (");
+        check_text(&report, "auto: importance with m = ", "of the rows err by more than");
+        error = error_of(&f);
+        assert_true(error <= 1);
+        assert_string_equal(report.bound_kind, "model");
+        assert_true(report.bound >= error);
+        assert_true(report.bound <= 4 * error);
+        assert_true(report.t_certify_s > 0);
+        assert_true(report.apply.pairs < 0.8 * kmv_problem_pairs(&f.problem));
+        kmv_plan_destroy(plan);
+        clear(&f);
+        gsl_rng_free(rng);
+    }
+}
+
+/* 0.1 % of the samples: the certificate finds it, four times as many do not help, so exact. Without
+ * growth the bad product is returned, with a bound that says so. */
+static void failing_certificate(void **state)
+{
+    fixture f;
+    kmv_report report;
+    kmv_plan *plan;
+    double error;
+
+    (void)state;
+    make(&f, N, 1, 0, SIGMA);
+    plan = product(&f, "effort=0.01,rows=64", 1, &report);
+    check_text(&report, "auto: importance", "then exact, since after 2 products");
+    assert_true(error_of(&f) <= 1e-4);
+    assert_string_equal(report.bound_kind, "");
+    assert_true(isnan(report.bound) && report.t_certify_s > 0);
+    assert_true(report.apply.pairs > kmv_problem_pairs(&f.problem));
+    kmv_plan_destroy(plan);
+
+    plan = product(&f, "effort=0.01,rows=64,grow=no", 1, &report);
+    error = error_of(&f);
+    assert_true(error > 1);
+    assert_true(report.bound >= error);
+    kmv_plan_destroy(plan);
+
+    /* A quarter of the samples: the second product, with all of them, passes. */
+    plan = product(&f, "effort=0.25,rows=64", 1, &report);
+    check_text(&report, "auto: importance", "product 2");
+    error = error_of(&f);
+    assert_true(error <= 1 && report.bound >= error);
+    kmv_plan_destroy(plan);
+    clear(&f);
+}
+
+static void kinds_of_certificates(void **state)
+{
+    fixture f;
+    kmv_report report;
+    kmv_plan *plan;
+
+    (void)state;
+    make(&f, N, 1, 0, SIGMA);
+    plan = product(&f, "certify=range", 1, &report);
+    assert_string_equal(report.bound_kind, "range");
+    assert_true(report.bound >= error_of(&f) && report.err_est <= 1);
+    kmv_plan_destroy(plan);
+    plan = product(&f, "certify=none", 1, &report);
+    assert_string_equal(report.bound_kind, "");
+    assert_true(isnan(report.bound) && isnan(report.t_certify_s));
+    assert_true(report.err_est > 0.4 && report.err_est < 1); /* what was predicted */
+    kmv_plan_destroy(plan);
+    clear(&f);
+}
+
+/* eps that float32 does not reach. */
+static void float64_for_small_eps(void **state)
+{
+    (void)state;
+    for (size_t n = 200; n <= N; n += N - 200) {
+        fixture f;
+        kmv_report report;
+        kmv_plan *plan;
+
+        make(&f, n, 1, 1, SIGMA);
+        plan = product(&f, "", 1e-7, &report);
+        check_text(&report, "auto: exact-f64", "float32 may be off by");
+        assert_true(error_of(&f) <= 1e-12);
+        kmv_plan_destroy(plan);
+        clear(&f);
+    }
+}
+
+/* The same y for any number of threads and for a plan made again; another one for the next x. */
+static void repeatable(void **state)
+{
+    double *first;
+    fixture f;
+    size_t calls;
+    kmv_error err = {""};
+    kmv_report report;
+
+    (void)state;
+    make(&f, N, 1, 0, SIGMA);
+    first = calloc(f.n, sizeof *first);
+    for (int threads = 1; threads <= 2; threads++) {
+        const kmv_settings s = settings(1, threads);
+        kmv_plan *plan = plan_of(&f, "auto", "", &s);
+
+        calls = kmv_mem_calls();
+        CHECK_OK(kmv_plan_apply(plan, f.x, 1, threads == 1 ? first : f.y, &report, &err));
+        assert_int_equal(kmv_mem_calls(), calls); /* certificate included */
+        if (threads == 2) {
+            assert_memory_equal(first, f.y, f.n * sizeof *first);
+            CHECK_OK(kmv_plan_apply(plan, f.x, 1, f.y, &report, &err));
+            assert_memory_not_equal(first, f.y, f.n * sizeof *first);
+        }
+        /* inputs are two sets of n x D floats */
+        assert_true(report.mem_peak_b <= 3 * 2 * N * D * sizeof(float) + 1e6);
+        kmv_plan_destroy(plan);
+    }
+    free(first);
+    clear(&f);
+}
+
+static void zero_and_forced(void **state)
+{
+    fixture f;
+    kmv_report report;
+    kmv_plan *plan;
+
+    (void)state;
+    make(&f, N, 1, 0, SIGMA);
+    plan = product(&f, "only=exact", 1, &report);
+    check_text(&report, "auto: exact, as asked", "");
+    kmv_plan_destroy(plan);
+    memset(f.x, 0, f.n * sizeof *f.x);
+    f.y[5] = 1;
+    plan = product(&f, "only=importance", 1, &report);
+    CHECK_CLOSE(f.y[5], 0, 0);
+    kmv_plan_destroy(plan);
+    clear(&f);
+    make(&f, 100, 1, 0, SIGMA); /* the only candidate, although n is small */
+    plan = product(&f, "only=importance,rows=8", 1, &report);
+    check_text(&report, "auto: ", "importance");
+    kmv_plan_destroy(plan);
+    clear(&f);
+    make(&f, 1, 1, 1, SIGMA);
+    plan = product(&f, "", 0.1, &report);
+    assert_true(error_of(&f) <= 1e-5);
+    kmv_plan_destroy(plan);
+    clear(&f);
+}
+
+/* ---- what it plans with ---------------------------------------------------------------------- */
+
+static kmv_prepare_context context_of(const kmv_settings *s, kmv_cost *cost, char *text)
+{
+    return (kmv_prepare_context){.settings = s,
+                                 .tile = kmv_tile_best(),
+                                 .threads = 1,
+                                 .key = 5,
+                                 .cost = cost,
+                                 .text = text,
+                                 .text_size = 1};
+}
+
+/* Rows of the pilot are rows of the matrix, column norms are theirs, and what is computed first
+ * stays when more are added. */
+static void pilot(void **state)
+{
+    enum { SIZE = 90 };
+    const kmv_settings s = settings(1, 1);
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    double e[SIZE] = {0}, row[SIZE], c2[SIZE], want[SIZE] = {0};
+    int seen[SIZE] = {0};
+    kmv_error err = {""};
+    kmv_pilot p;
+    fixture f;
+
+    (void)state;
+    make(&f, SIZE, 1, 1, SIGMA);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 1000, &err));
+    assert_int_equal(p.capacity, SIZE);
+    CHECK_OK(kmv_pilot_extend(&p, 7, &cost, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 1000, &cost, &err));
+    assert_int_equal(p.count, SIZE);
+    CHECK_CLOSE(cost.pairs, SIZE * SIZE, 0);
+    for (size_t j = 0; j < SIZE; j++) { /* column j of the matrix, as float64 sees it */
+        e[j] = 1;
+        CHECK_OK(kmv_reference_product(&f.problem, NULL, SIZE, e, 1, 1, row, &err));
+        e[j] = 0;
+        for (size_t i = 0; i < SIZE; i++) {
+            /* entries to 1e-5: |p|^2 / sigma^2 < 20 */
+            CHECK_CLOSE((double)p.entries[i * p.ld + j], row[p.rows[i]], 1e-5);
+            want[j] += row[i] * row[i];
+        }
+    }
+    for (size_t i = 0; i < SIZE; i++)
+        seen[p.rows[i]]++;
+    kmv_pilot_column_norms(&p, 0, 1, c2);
+    for (size_t i = 0; i < SIZE; i++) {
+        assert_int_equal(seen[i], 1); /* every row once */
+        CHECK_CLOSE(c2[i], want[i], 3e-5 * (1 + want[i]));
+    }
+    kmv_pilot_drop_entries(&p);
+    assert_null(p.entries);
+    kmv_pilot_clear(&p);
+    clear(&f);
+}
+
+/* All points in one place: entries 1, F2 = n^2, and eps = 8 needs 1 / (1/64 + 64/64^2) = 32
+ * columns. Then keys a hundred sigma away but for one: one pair a row. */
+static void oracle_by_hand(void **state)
+{
+    enum { SIZE = 64 };
+    const kmv_settings s = settings(1, 1);
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_pilot p;
+    fixture f;
+
+    (void)state;
+    make(&f, SIZE, 1, 0, 1);
+    memset(f.q.x, 0, SIZE * f.q.ld * sizeof *f.q.x);
+    memset(f.k.x, 0, SIZE * f.k.ld * sizeof *f.k.x);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 8), 32, 1e-3);
+    kmv_pilot_clear(&p);
+    for (size_t j = 0; j < SIZE; j++)
+        f.k.x[j * f.k.ld] = j == 9 ? 0 : 100;
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 0.1), 1, 1e-9);
+    kmv_pilot_clear(&p);
+    clear(&f);
+}
+
+/* Known values of chi^2, and matrices whose directions are known: all columns equal, none alike. */
+static void directions(void **state)
+{
+    enum { SIZE = 64 };
+    const kmv_settings s = settings(1, 1);
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_pilot p;
+    fixture f;
+
+    (void)state;
+    CHECK_CLOSE(kmv_error_safety(1, 0.01), 2.5758293035489, 1e-9); /* the normal's 0.995 */
+    CHECK_CLOSE(kmv_error_safety(2, 0.05), sqrt(-log(0.05)), 1e-9);
+    /* sqrt(1 + 2.3263 sqrt(2 / nu)) for large nu; and no step where the formula changes */
+    CHECK_CLOSE(kmv_error_safety(1e6, 0.01), 1.001644, 2e-6);
+    CHECK_CLOSE(kmv_error_safety(1000, 0.01), kmv_error_safety(1001, 0.01), 1e-4);
+    for (size_t alike = 0; alike < 2; alike++) {
+        make(&f, SIZE, 1, 0, 1);
+        for (size_t i = 0; i < SIZE; i++) {
+            for (size_t l = 0; l < D; l++)
+                f.q.x[i * f.q.ld + l] = f.k.x[i * f.k.ld + l] = alike || l > 0 ? 0 : 100 * (float)i;
+        }
+        CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+        CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+        CHECK_CLOSE(kmv_pilot_directions(&p, 8), alike ? 1 : SIZE, 1e-3);
+        kmv_pilot_clear(&p);
+        clear(&f);
+    }
+}
+
+static void speeds(void **state)
+{
+    const kmv_settings s = settings(1, 1);
+    const kmv_speeds narrow = kmv_speeds_nominal(kmv_tile_best(), 16, 1);
+    const kmv_speeds wide = kmv_speeds_nominal(kmv_tile_best(), 64, 8);
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_speeds measured = {0};
+    kmv_report report;
+    kmv_plan *plan;
+    kmv_pilot p;
+    fixture f;
+
+    (void)state;
+    assert_true(narrow.pair_s > 0 && wide.pair_s > narrow.pair_s);
+    make(&f, 200, 1, 1, SIGMA);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_speeds_measure(&p, 1, &measured, &err));
+    assert_true(measured.pair_s >= 0 && isfinite(measured.pair_s));
+    assert_true(measured.flop_s >= 0 && isfinite(measured.flop_s));
+    assert_true(measured.byte_s >= 0 && isfinite(measured.byte_s));
+    kmv_pilot_clear(&p);
+    clear(&f);
+    make(&f, N, 1, 0, SIGMA);
+    plan = product(&f, "calibrate=measured,only=importance", 1, &report);
+    check_text(&report, "auto: importance", "by predicted cost");
+    kmv_plan_destroy(plan);
+    clear(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exact_where_sampling_cannot_win),
+        cmocka_unit_test(samples_and_keeps_eps),
+        cmocka_unit_test(failing_certificate),
+        cmocka_unit_test(kinds_of_certificates),
+        cmocka_unit_test(float64_for_small_eps),
+        cmocka_unit_test(repeatable),
+        cmocka_unit_test(zero_and_forced),
+        cmocka_unit_test(pilot),
+        cmocka_unit_test(oracle_by_hand),
+        cmocka_unit_test(directions),
+        cmocka_unit_test(speeds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
