@@ -62,7 +62,7 @@ same "list has its five parts" "algos generators isas metrics figures" \
 "$KMV" list algos >algos
 same "every algorithm has a guarantee" "$(grep -c '^[a-z]' algos)" "$(grep -c '^    guarantee: .' algos)"
 same "every algorithm has a source" "$(grep -c '^[a-z]' algos)" "$(grep -c '^    source:    .' algos)"
-for name in null exact exact-blas exact-f64 uniform importance paper auto; do
+for name in null exact exact-blas exact-f64 uniform importance paper lsh auto; do
     same "algorithm $name is listed" 1 "$(grep -c "^$name - " algos)"
 done
 "$KMV" list generators >generators
