@@ -109,6 +109,48 @@ static void agrees_with_svd(void **state)
     check_norm("dense", "n=47,n_k=30,d=3", 1, 0, KMV_ROW_RAW);
 }
 
+/*
+ * Singular vectors of a matrix with a gap: u, v have length 1, u'A v = s, |A'u - s v| <= tol s. The
+ * entries are float exponents (2e-5, as above) and double sums. Rows and columns differ in number.
+ */
+static void vectors(void **state)
+{
+    enum { N_Q = 23, N_K = 31 };
+    kmv_dataset d = {0};
+    kmv_problem p = {.q = &d.q, .k = &d.k, .sigma = 1.3};
+    double u[N_Q], v[N_K], u_min = NAN, u2 = 0, v2 = 0, largest = 0, off = 0;
+    kmv_singular one, two;
+    kmv_entries e = {0};
+
+    (void)state;
+    CHECK_OK(kmv_generate("clusters", "n=23,n_k=31,d=3,count=2", 4, &d, &err));
+    CHECK_OK(kmv_entries_init(&e, &p, KMV_ROW_RAW, NULL, 0, 2, NULL, &err));
+    CHECK_OK(kmv_entries_least(&e, &u_min, &err));
+    CHECK_OK(kmv_top_singular(&e, u_min, 1e-6, KMV_OP_NORM_STEPS, u, v, &one, &err));
+    CHECK_OK(kmv_top_singular(&e, 0, 1e-6, KMV_OP_NORM_STEPS, NULL, NULL, &two, &err));
+    CHECK_CLOSE(one.norm, two.norm, 1e-9 * two.norm);
+    assert_true(one.tol <= 1e-6 && one.steps >= 2 && one.steps < KMV_OP_NORM_STEPS);
+    for (size_t j = 0; j < N_K; j++) {
+        double back = 0;
+
+        v2 += v[j] * v[j];
+        assert_true(v[j] > 0); /* Perron: the matrix is positive, and the sign is chosen so */
+        for (size_t i = 0; i < N_Q; i++) {
+            back += raw_entry(&p, i, j) * u[i];
+            largest = fmax(largest, raw_entry(&p, i, j));
+        }
+        off += pow(back - one.norm * v[j], 2);
+    }
+    for (size_t i = 0; i < N_Q; i++)
+        u2 += u[i] * u[i];
+    CHECK_CLOSE(u2, 1, 1e-12);
+    CHECK_CLOSE(v2, 1, 1e-12);
+    CHECK_CLOSE(sqrt(off) / one.norm, 0, 1e-6 + 4e-5);
+    CHECK_CLOSE(exp2(-u_min), largest, 1e-5);
+    kmv_entries_clear(&e);
+    kmv_dataset_clear(&d);
+}
+
 /* Entries of 2^-400 and less: the norm scales along. One query, two keys at the same distance:
  * norm = sqrt(2) entry. */
 static void tiny_matrix(void **state)
@@ -135,7 +177,8 @@ static void zero_matrix(void **state)
 {
     kmv_dataset d = {0};
     kmv_problem p = {.q = &d.q, .k = &d.k, .sigma = 1e-3};
-    double norm = NAN, tol = NAN;
+    double norm = NAN, tol = NAN, u_min = NAN, u[5] = {1, 1, 1, 1, 1}, v[5] = {1, 1, 1, 1, 1};
+    kmv_singular found;
     kmv_entries e = {0};
 
     (void)state;
@@ -147,6 +190,12 @@ static void zero_matrix(void **state)
         CHECK_CLOSE(norm, 0, 0);
         CHECK_CLOSE(tol, 0, 0);
     }
+    CHECK_OK(kmv_entries_least(&e, &u_min, &err));
+    assert_true(u_min > 1022);
+    CHECK_OK(kmv_top_singular(&e, u_min, 1e-3, 10, u, v, &found, &err));
+    CHECK_CLOSE(found.norm, 0, 0);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(u[i] == 0 && v[i] == 0);
     kmv_entries_clear(&e);
     kmv_dataset_clear(&d);
 }
@@ -205,9 +254,10 @@ static void sums_in_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_svd), cmocka_unit_test(tiny_matrix),
-        cmocka_unit_test(zero_matrix),     cmocka_unit_test(wrong_scaling),
-        cmocka_unit_test(entry_values),    cmocka_unit_test(sums_in_parts),
+        cmocka_unit_test(agrees_with_svd), cmocka_unit_test(vectors),
+        cmocka_unit_test(tiny_matrix),     cmocka_unit_test(zero_matrix),
+        cmocka_unit_test(wrong_scaling),   cmocka_unit_test(entry_values),
+        cmocka_unit_test(sums_in_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

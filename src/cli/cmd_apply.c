@@ -1,29 +1,24 @@
 /* cli/cmd_apply.c - `kmv apply`: one product per problem, on the user's own data. */
-#include <cjson/cJSON.h>
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "cli/asked.h"
 #include "cli/commands.h"
 #include "data/h5io.h"
 #include "data/xgen.h"
-
-enum { MAX_PATH = 512, MAX_NAME = 256 };
 
 /* What the command line asks for, the same for every problem. */
 typedef struct {
     const kmv_algo *algo;
     const char *algo_options, *x_kind;
-    kmv_matrix matrix;
-    kmv_center center;
-    double sigma, eps, delta; /* sigma NaN: the problem's own */
-    int causal;               /* -1: the default */
-    char path[MAX_PATH];      /* of the result */
-    const char *name;         /* of the dataset in it */
-    int all, json;            /* all: a file without group, results go to GROUP/name */
+    kmv_asked asked;
+    double eps, delta;
+    char path[KMV_ASKED_PATH]; /* of the result */
+    const char *name;          /* of the dataset in it */
+    int all, json;             /* all: a file without group, results go to GROUP/name */
 } request;
 
 /* One problem with its input and result. */
@@ -36,108 +31,29 @@ typedef struct {
     double *x, *y;
     size_t r;
     kmv_report report;
-    char name[MAX_PATH]; /* of the dataset written */
+    char name[KMV_ASKED_PATH]; /* of the dataset written */
 } job;
-
-static const char *matrix_name(kmv_matrix matrix)
-{
-    return matrix == KMV_SOFTMAX ? "softmax" : "gauss";
-}
-
-static kmv_status parse_algo(const char *text, request *q, kmv_error *err)
-{
-    const char *colon = text != NULL ? strchr(text, ':') : NULL;
-    const size_t length = colon != NULL ? (size_t)(colon - text) : text != NULL ? strlen(text) : 0;
-    const kmv_algo *near;
-    char name[64];
-
-    if (text == NULL)
-        return kmv_fail(err, KMV_EINVAL, "apply: --algo: want a name, see `kmv list algos`");
-    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
-             text);
-    q->algo_options = colon != NULL ? colon + 1 : "";
-    if ((q->algo = kmv_algo_find(name)) != NULL)
-        return KMV_OK;
-    near = kmv_algo_closest(name);
-    return kmv_fail(err, KMV_EINVAL, "--algo: unknown algorithm '%s'%s%s%s", name,
-                    near != NULL ? ", did you mean '" : " (see `kmv list algos`)",
-                    near != NULL ? kmv_algo_name(near) : "", near != NULL ? "'?" : "");
-}
-
-static int ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-/* OUT or OUT:PATH, split at the last colon: a path may hold one, and what ends in .h5 is a file. */
-static kmv_status parse_target(const char *text, request *q, kmv_error *err)
-{
-    const char *colon = text != NULL ? strrchr(text, ':') : NULL;
-    size_t length;
-
-    if (text == NULL || *text == '\0')
-        return kmv_fail(err, KMV_EINVAL, "apply: -o: want OUT or OUT:PATH for the result");
-    if (colon != NULL && (ends_with(text, ".h5") || ends_with(text, ".hdf5")))
-        colon = NULL;
-    length = colon != NULL ? (size_t)(colon - text) : strlen(text);
-    q->name = colon != NULL ? colon + 1 : "y";
-    if (length == 0 || length >= sizeof q->path || *q->name == '\0')
-        return kmv_fail(err, KMV_EINVAL, "-o: want OUT or OUT:PATH, got '%s'", text);
-    memcpy(q->path, text, length);
-    q->path[length] = '\0';
-    return KMV_OK;
-}
-
-static kmv_status parse_matrix(const char *text, kmv_matrix *matrix, kmv_error *err)
-{
-    if (strcmp(text, "gauss") == 0)
-        *matrix = KMV_GAUSS;
-    else if (strcmp(text, "softmax") == 0)
-        *matrix = KMV_SOFTMAX;
-    else
-        return kmv_fail(err, KMV_EINVAL, "--matrix: want gauss or softmax, got '%s'", text);
-    return KMV_OK;
-}
 
 static kmv_status parse_request(const kmv_args *args, request *q, kmv_error *err)
 {
+    const char *algo = kmv_args_value(args, "--algo", NULL);
     kmv_status st;
 
-    *q = (request){.sigma = NAN, .eps = 0.1, .delta = 0.01, .causal = -1};
+    *q = (request){.eps = 0.1, .delta = 0.01};
     q->json = kmv_args_has(args, "--json");
     q->x_kind = kmv_args_value(args, "--x", NULL);
     if (q->x_kind == NULL)
         return kmv_fail(err, KMV_EINVAL, "apply: --x: want %s", kmv_x_kinds);
+    if (algo == NULL)
+        return kmv_fail(err, KMV_EINVAL, "apply: --algo: want a name, see `kmv list algos`");
     if ((st = kmv_x_check(q->x_kind, err)) != KMV_OK ||
-        (st = parse_algo(kmv_args_value(args, "--algo", NULL), q, err)) != KMV_OK ||
-        (st = parse_target(kmv_args_value(args, "-o", NULL), q, err)) != KMV_OK ||
-        (st = parse_matrix(kmv_args_value(args, "--matrix", "gauss"), &q->matrix, err)) != KMV_OK ||
-        (st = kmv_args_real(args, "--sigma", DBL_MIN, DBL_MAX, &q->sigma, err)) != KMV_OK ||
-        (st = kmv_args_real(args, "--eps", DBL_MIN, DBL_MAX, &q->eps, err)) != KMV_OK ||
-        (st = kmv_args_real(args, "--delta", DBL_MIN, 1 - DBL_EPSILON, &q->delta, err)) != KMV_OK ||
-        (st = kmv_args_bool(args, "--causal", &q->causal, err)) != KMV_OK)
+        (st = kmv_asked_algo(algo, &q->algo, &q->algo_options, err)) != KMV_OK ||
+        (st = kmv_asked_target(kmv_args_value(args, "-o", NULL), "apply", "y", q->path, &q->name,
+                               err)) != KMV_OK ||
+        (st = kmv_asked_parse(args, &q->asked, err)) != KMV_OK ||
+        (st = kmv_args_real(args, "--eps", DBL_MIN, DBL_MAX, &q->eps, err)) != KMV_OK)
         return st;
-    return kmv_center_parse(kmv_args_value(args, "--center", "none"), &q->center, err);
-}
-
-/* The problem with the defaults that its file gives. */
-static kmv_status set_problem(const request *q, job *j, kmv_error *err)
-{
-    kmv_status st = kmv_view_init(&j->view, &j->data, 0, 0, q->center, err);
-
-    if (st != KMV_OK)
-        return st;
-    j->problem = (kmv_problem){.q = &j->view.q, .k = &j->view.k, .matrix = q->matrix};
-    j->problem.sigma = q->sigma;
-    if (isnan(q->sigma) &&
-        (st = kmv_dataset_sigma(&j->data, q->matrix, &j->problem.sigma, err)) != KMV_OK)
-        return st;
-    j->problem.causal = q->causal >= 0             ? q->causal
-                        : q->matrix == KMV_SOFTMAX ? j->data.causal == 1
-                                                   : 0;
-    return kmv_problem_check(&j->problem, err);
+    return kmv_args_real(args, "--delta", DBL_MIN, 1 - DBL_EPSILON, &q->delta, err);
 }
 
 static kmv_status compute(const kmv_cli *cli, const request *q, job *j, kmv_error *err)
@@ -166,10 +82,10 @@ static kmv_status write_result(const request *q, const char *address, job *j, km
         {"kmv_version", kmv_version(), 0},
         {"problem", address, 0},
         {"problem_sha256", j->data.sha256, 0},
-        {"matrix", matrix_name(q->matrix), 0},
+        {"matrix", kmv_matrix_name(q->asked.matrix), 0},
         {"sigma", NULL, j->problem.sigma},
         {"causal", NULL, j->problem.causal},
-        {"center", kmv_center_name(q->center), 0},
+        {"center", kmv_center_name(q->asked.center), 0},
         {"x", q->x_kind, 0},
         {"algo", kmv_algo_name(q->algo), 0},
         {"algo_options", q->algo_options, 0},
@@ -192,76 +108,49 @@ static kmv_status write_result(const request *q, const char *address, job *j, km
     return kmv_h5_write_matrix(q->path, j->name, j->y, j->problem.q->n, j->r, attributes, err);
 }
 
-/* One line of the answer: text when it is not NULL, else the number. */
-static void put(cJSON *object, FILE *out, const char *name, const char *text, double number)
-{
-    if (object == NULL) {
-        if (text != NULL)
-            fprintf(out, "%s: %s\n", name, text);
-        else
-            fprintf(out, "%s: %.10g\n", name, number);
-    } else if (text != NULL) {
-        cJSON_AddStringToObject(object, name, text);
-    } else if (isfinite(number)) {
-        cJSON_AddNumberToObject(object, name, number);
-    } else {
-        cJSON_AddNullToObject(object, name); /* JSON has no NaN */
-    }
-}
-
-static void put_all(cJSON *o, FILE *out, const request *q, const char *address, const job *j)
+static void put_all(kmv_answer *a, const request *q, const char *address, const job *j)
 {
     const kmv_report *r = &j->report;
-    char target[MAX_PATH * 2];
+    char target[KMV_ASKED_PATH * 2];
 
     snprintf(target, sizeof target, "%s:%s", q->path, j->name);
-    put(o, out, "problem", address, 0);
-    put(o, out, "matrix", matrix_name(q->matrix), 0);
-    put(o, out, "causal", j->problem.causal ? "yes" : "no", 0);
-    put(o, out, "center", kmv_center_name(q->center), 0);
-    put(o, out, "n_q", NULL, (double)j->problem.q->n);
-    put(o, out, "n_k", NULL, (double)j->problem.k->n);
-    put(o, out, "d", NULL, (double)j->problem.q->d);
-    put(o, out, "r", NULL, (double)j->r);
-    put(o, out, "sigma", NULL, j->problem.sigma);
-    put(o, out, "x", q->x_kind, 0);
-    put(o, out, "algo", kmv_algo_name(q->algo), 0);
-    put(o, out, "plan", r->text, 0);
-    put(o, out, "isa", r->isa, 0);
-    put(o, out, "threads", NULL, r->threads);
-    put(o, out, "t_prepare_s", NULL, r->prepare.seconds);
-    put(o, out, "t_apply_s", NULL, r->apply.seconds);
-    put(o, out, "t_certify_s", NULL, r->t_certify_s);
-    put(o, out, "pairs_frac", NULL,
-        (r->prepare.pairs + r->apply.pairs) / kmv_problem_pairs(&j->problem));
-    put(o, out, "flops", NULL, r->prepare.flops + r->apply.flops);
-    put(o, out, "mem_peak_b", NULL, r->mem_peak_b);
-    put(o, out, "bound", NULL, r->bound);
-    put(o, out, "bound_kind", r->bound_kind, 0);
-    put(o, out, "err_est", NULL, r->err_est);
-    put(o, out, "result", target, 0);
+    kmv_answer_text(a, "problem", address);
+    kmv_answer_text(a, "matrix", kmv_matrix_name(q->asked.matrix));
+    kmv_answer_text(a, "causal", j->problem.causal ? "yes" : "no");
+    kmv_answer_text(a, "center", kmv_center_name(q->asked.center));
+    kmv_answer_number(a, "n_q", (double)j->problem.q->n);
+    kmv_answer_number(a, "n_k", (double)j->problem.k->n);
+    kmv_answer_number(a, "d", (double)j->problem.q->d);
+    kmv_answer_number(a, "r", (double)j->r);
+    kmv_answer_number(a, "sigma", j->problem.sigma);
+    kmv_answer_text(a, "x", q->x_kind);
+    kmv_answer_text(a, "algo", kmv_algo_name(q->algo));
+    kmv_answer_text(a, "plan", r->text);
+    kmv_answer_text(a, "isa", r->isa);
+    kmv_answer_number(a, "threads", r->threads);
+    kmv_answer_number(a, "t_prepare_s", r->prepare.seconds);
+    kmv_answer_number(a, "t_apply_s", r->apply.seconds);
+    kmv_answer_number(a, "t_certify_s", r->t_certify_s);
+    kmv_answer_number(a, "pairs_frac",
+                      (r->prepare.pairs + r->apply.pairs) / kmv_problem_pairs(&j->problem));
+    kmv_answer_number(a, "flops", r->prepare.flops + r->apply.flops);
+    kmv_answer_number(a, "mem_peak_b", r->mem_peak_b);
+    kmv_answer_number(a, "bound", r->bound);
+    kmv_answer_text(a, "bound_kind", r->bound_kind);
+    kmv_answer_number(a, "err_est", r->err_est);
+    kmv_answer_text(a, "result", target);
 }
 
 static kmv_status print_answer(FILE *out, const request *q, const char *address, const job *j,
                                kmv_error *err)
 {
-    cJSON *object = NULL;
-    char *text = NULL;
+    kmv_answer answer;
+    const kmv_status st = kmv_answer_begin(&answer, out, q->json, err);
 
-    if (!q->json) {
-        put_all(NULL, out, q, address, j);
-        return KMV_OK;
-    }
-    if ((object = cJSON_CreateObject()) != NULL) {
-        put_all(object, out, q, address, j);
-        text = cJSON_PrintUnformatted(object);
-    }
-    cJSON_Delete(object);
-    if (text == NULL)
-        return kmv_fail(err, KMV_ENOMEM, "no memory for the answer");
-    fprintf(out, "%s\n", text);
-    cJSON_free(text);
-    return KMV_OK;
+    if (st != KMV_OK)
+        return st;
+    put_all(&answer, q, address, j);
+    return kmv_answer_end(&answer, err);
 }
 
 static void clear_job(job *j)
@@ -278,7 +167,8 @@ static kmv_status do_problem(kmv_cli *cli, const request *q, const char *address
     job j = {0};
     kmv_status st = kmv_dataset_read(address, 0, &j.data, err);
 
-    if (st == KMV_OK && (st = set_problem(q, &j, err)) != KMV_OK)
+    if (st == KMV_OK &&
+        (st = kmv_asked_problem(&q->asked, &j.data, &j.view, &j.problem, err)) != KMV_OK)
         kmv_fail_prefix(err, st, "%s", address);
     if (st == KMV_OK && (st = compute(cli, q, &j, err)) != KMV_OK)
         kmv_fail_prefix(err, st, "%s", address);

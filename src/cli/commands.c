@@ -8,6 +8,7 @@ const kmv_command *const kmv_commands[] = {
     &kmv_command_gen,
     &kmv_command_measure,
     &kmv_command_apply,
+    &kmv_command_norm,
     &kmv_command_run,
     &kmv_command_table,
     &kmv_command_plot,

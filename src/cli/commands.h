@@ -10,6 +10,7 @@ extern const kmv_command kmv_command_info;
 extern const kmv_command kmv_command_gen;
 extern const kmv_command kmv_command_measure;
 extern const kmv_command kmv_command_apply;
+extern const kmv_command kmv_command_norm;
 extern const kmv_command kmv_command_run;
 extern const kmv_command kmv_command_table;
 extern const kmv_command kmv_command_plot;

@@ -12,7 +12,6 @@
 /* A new direction shorter than this share of A'A is rounding: the span holds the singular vector.
  */
 #define NO_DIRECTION 1e-13
-#define LEAST_GROWTH 1e-7
 
 /* One product with A or with its transpose; columns: threads x n_k partial sums. */
 typedef struct {
@@ -94,10 +93,9 @@ static void orthogonalise(double *z, const double *basis, size_t count, size_t n
     }
 }
 
-/* The largest eigenvalue of the tridiagonal matrix of `count` steps, and how much of its vector
- * lies in the last direction. */
+/* The largest eigenvalue of the tridiagonal matrix of `count` steps, and its vector. */
 static kmv_status top_of_span(const double *diagonal, const double *beside, size_t count,
-                              double *value, double *last, kmv_error *err)
+                              double *value, double *vector, kmv_error *err)
 {
     gsl_matrix *t = gsl_matrix_calloc(count, count), *vectors = gsl_matrix_alloc(count, count);
     gsl_vector *values = gsl_vector_alloc(count);
@@ -118,7 +116,8 @@ static kmv_status top_of_span(const double *diagonal, const double *beside, size
     gsl_eigen_symmv(t, values, vectors, work);
     gsl_eigen_symmv_sort(values, vectors, GSL_EIGEN_SORT_VAL_DESC);
     *value = gsl_vector_get(values, 0);
-    *last = fabs(gsl_matrix_get(vectors, count - 1, 0));
+    for (size_t m = 0; m < count; m++)
+        vector[m] = gsl_matrix_get(vectors, m, 0);
 out:
     gsl_matrix_free(t);
     gsl_matrix_free(vectors);
@@ -127,12 +126,12 @@ out:
     return st;
 }
 
-/* basis: max_steps x n_k. */
-static kmv_status iterate(kmv_entries *e, product *p, double *basis, double *z, size_t max_steps,
-                          double *norm, double *tol, kmv_error *err)
+/* basis: max_steps x n_k; share: how much of each direction the singular vector has. */
+static kmv_status iterate(kmv_entries *e, product *p, double *basis, double *z, double wanted,
+                          size_t max_steps, double *share, kmv_singular *out, kmv_error *err)
 {
     const size_t n = p->n_k;
-    double diagonal[KMV_OP_NORM_STEPS], beside[KMV_OP_NORM_STEPS], square = 0, off = 0, last = 0;
+    double diagonal[KMV_OP_NORM_STEPS], beside[KMV_OP_NORM_STEPS], square = 0;
     kmv_status st;
 
     for (size_t j = 0; j < n; j++)
@@ -144,21 +143,43 @@ static kmv_status iterate(kmv_entries *e, product *p, double *basis, double *z, 
             break;
         orthogonalise(z, basis, m + 1, n);
         beside[m] = norm_of(z, n);
-        if ((st = top_of_span(diagonal, beside, m + 1, &square, &last, err)) != KMV_OK)
+        if ((st = top_of_span(diagonal, beside, m + 1, &square, share, err)) != KMV_OK)
             return st;
-        off = beside[m] * last / square;
-        if (off <= WANTED_RESIDUAL || beside[m] <= NO_DIRECTION * square || m + 1 == max_steps)
+        out->steps = m + 1;
+        out->tol = beside[m] * fabs(share[m]) / square;
+        if (out->tol <= wanted || beside[m] <= NO_DIRECTION * square || m + 1 == max_steps)
             break;
         for (size_t j = 0; j < n; j++)
             basis[(m + 1) * n + j] = z[j] / beside[m];
     }
-    *norm = sqrt(square) * exp2(-floor(p->u_min));
-    *tol = off;
+    out->norm = sqrt(square) * exp2(-floor(p->u_min));
     return KMV_OK;
 }
 
-kmv_status kmv_op_norm(kmv_entries *e, double u_min, size_t max_steps, double *norm, double *tol,
-                       kmv_error *err)
+/* v from its shares of the basis, u along A v. */
+static void make_vectors(kmv_entries *e, product *p, const double *basis, const double *share,
+                         size_t steps, double *u, double *v)
+{
+    double length;
+
+    memset(v, 0, p->n_k * sizeof *v);
+    for (size_t m = 0; m < steps; m++) {
+        for (size_t j = 0; j < p->n_k; j++)
+            v[j] += (share[0] < 0 ? -1 : 1) * share[m] * basis[m * p->n_k + j];
+    }
+    p->v = v;
+    p->w = u;
+    memset(u, 0, e->q.n * sizeof *u);
+    kmv_entries_stream(e, times, p);
+    for (size_t i = 0; i < e->q.n; i++)
+        u[i] *= exp2(floor(p->u_min));
+    length = norm_of(u, e->q.n);
+    for (size_t i = 0; i < e->q.n && length > 0; i++)
+        u[i] /= length;
+}
+
+kmv_status kmv_top_singular(kmv_entries *e, double u_min, double wanted, size_t max_steps,
+                            double *u, double *v, kmv_singular *out, kmv_error *err)
 {
     const size_t n_k = e->k.n, size = sizeof(double),
                  steps = max_steps < KMV_OP_NORM_STEPS ? max_steps : (size_t)KMV_OP_NORM_STEPS;
@@ -167,16 +188,68 @@ kmv_status kmv_op_norm(kmv_entries *e, double u_min, size_t max_steps, double *n
     double *z = kmv_alloc(n_k, size, "a singular vector", err);
     double *columns = kmv_alloc((size_t)e->threads * n_k, size, "column sums", err);
     product p = {.w = w, .columns = columns, .n_k = n_k, .u_min = u_min};
+    double share[KMV_OP_NORM_STEPS];
+    kmv_singular found = {0};
     kmv_status st = KMV_ENOMEM;
 
-    if (!(u_min < 1022)) { /* all entries are zero */
-        *norm = *tol = 0;
-        st = KMV_OK;
-    } else if (basis != NULL && w != NULL && z != NULL && columns != NULL)
-        st = iterate(e, &p, basis, z, steps, norm, tol, err);
+    if (basis == NULL || w == NULL || z == NULL || columns == NULL)
+        goto out;
+    st = KMV_OK;
+    if (u_min < 1022 && /* else all entries are zero */
+        (st = iterate(e, &p, basis, z, wanted, steps, share, &found, err)) != KMV_OK)
+        goto out;
+    if (u != NULL && found.norm > 0) {
+        make_vectors(e, &p, basis, share, found.steps, u, v);
+    } else if (u != NULL) {
+        memset(u, 0, e->q.n * size);
+        memset(v, 0, n_k * size);
+    }
+    *out = found;
+out:
     kmv_free(basis);
     kmv_free(w);
     kmv_free(z);
     kmv_free(columns);
     return st;
+}
+
+kmv_status kmv_op_norm(kmv_entries *e, double u_min, size_t max_steps, double *norm, double *tol,
+                       kmv_error *err)
+{
+    kmv_singular found;
+    const kmv_status st =
+        kmv_top_singular(e, u_min, WANTED_RESIDUAL, max_steps, NULL, NULL, &found, err);
+
+    if (st == KMV_OK) {
+        *norm = found.norm;
+        *tol = found.tol;
+    }
+    return st;
+}
+
+static void least(void *context, int thread, size_t i, size_t j, size_t count, const float *u)
+{
+    double *of_thread = (double *)context + (size_t)thread;
+
+    (void)i;
+    (void)j;
+    for (size_t t = 0; t < count; t++)
+        *of_thread = fmin(*of_thread, (double)u[t]);
+}
+
+kmv_status kmv_entries_least(kmv_entries *e, double *u_min, kmv_error *err)
+{
+    double *of_threads = kmv_alloc((size_t)e->threads, sizeof(double), "least exponents", err);
+    double all = INFINITY;
+
+    if (of_threads == NULL)
+        return KMV_ENOMEM;
+    for (int t = 0; t < e->threads; t++)
+        of_threads[t] = INFINITY;
+    kmv_entries_stream(e, least, of_threads);
+    for (int t = 0; t < e->threads; t++)
+        all = fmin(all, of_threads[t]);
+    *u_min = all;
+    kmv_free(of_threads);
+    return KMV_OK;
 }
