@@ -9,7 +9,7 @@
 #include "check.h"
 #include "gauss/reference.h"
 
-static const char *const isas[] = {"avx512", "avx2", "portable"};
+static const char *const isas[] = {"amx", "avx512", "avx2", "portable"};
 
 enum { N_ISAS = sizeof isas / sizeof *isas };
 

@@ -175,6 +175,93 @@ static void apply(const kmv_tile *t)
     }
 }
 
+/* Three parts carry a float whole: exponents and sums of split operands within the bounds of plain
+ * ones; the products left out are below 2^-26 of |q k| per dimension. Rows past the blocks given
+ * stay out. */
+static void split(const kmv_tile *t)
+{
+    static const size_t dims[] = {1, 2, 31, 32, 33, 64, 67, 160};
+    const size_t rows = t->rows * KMV_BLOCKS_MAX, lanes = t->lanes * PANELS;
+
+    for (size_t m = 0; m < sizeof dims / sizeof *dims && t->split != NULL; m++) {
+        const size_t d = dims[m], blocks = m % KMV_BLOCKS_MAX + 1, real = blocks * t->rows;
+        const size_t floats = KMV_SPLIT_PARTS * kmv_round_up(d, KMV_SPLIT_DIMS) / 2; /* a point */
+        const double tol = worst_exponent_error(d) + (double)d / 4 * 0x1p-26;
+        operands o = operands_make(t, d, -6);
+        guarded q = guarded_floats(rows * floats), k = guarded_floats(lanes * floats);
+        guarded p = guarded_floats(real * lanes);
+        uint16_t *q_parts = (uint16_t *)q.x, *k_parts = (uint16_t *)k.x;
+
+        memset(q.x, 0xff, rows * floats * sizeof(float)); /* NaN where nothing is written */
+        o.q.x[0] = 0x1.fffffep-1f;                        /* rounds up in its first part */
+        o.k.x[0] = -0x1.010102p0f;                        /* three parts of one bit each */
+        for (size_t b = 0; b < blocks; b++)
+            t->split->queries(o.q.x + b * t->rows * d, d, b, q_parts);
+        for (size_t b = 0; b < PANELS; b++)
+            t->split->keys(o.k.x + b * t->lanes * d, d, k_parts + b * t->lanes * floats * 2);
+        for (size_t panels = 1; panels <= PANELS; panels++) {
+            const size_t count = panels * t->lanes;
+            double y[KMV_BLOCKS_MAX * KMV_ROWS_MAX];
+
+            for (size_t i = 0; i < rows; i++)
+                y[i] = 0.25;
+            t->split->entries(q_parts, o.a.x, blocks, k_parts, o.b.x, d, panels, p.x, lanes);
+            t->split->apply(q_parts, o.a.x, blocks, k_parts, o.b.x, o.w.x, d, panels, y);
+            for (size_t i = 0; i < rows; i++) {
+                double want = 0.25, size = 0;
+
+                for (size_t j = 0; j < count && i < real; j++) {
+                    const double entry = exp2(exponent(t, &o, i, j));
+
+                    CHECK_CLOSE((double)p.x[i * lanes + j], entry, (t->exp_rel_err + tol) * entry);
+                    want += entry * (double)o.w.x[j];
+                    size += entry * fabs((double)o.w.x[j]);
+                }
+                CHECK_CLOSE(y[i], want, (t->exp_rel_err + tol + 32 * 0x1p-24) * size + 0x1p-53);
+            }
+        }
+        operands_clear(&o);
+        unmap(q);
+        unmap(k);
+        unmap(p);
+    }
+}
+
+/* Where all second and third parts are as large as they get and have one sign: v = 1 + x2 + x3, x2
+ * = 2^-8 (1 - 2^-8), x3 = 2^-17 (1 - 2^-6). Leaving out one of q2 k2, q1 k3, q3 k1 would change an
+ * exponent by 64 2^-17 = 4.9e-4 at least. */
+static void split_parts(const kmv_tile *t)
+{
+    enum { D = 64 };
+    const double v = 1 + 0x1p-8 - 0x1p-16 + 0x1p-17 - 0x1p-23, e = D * (v * v - 1) - 0.5;
+    /* at most 16 + 2 roundings in a chunk, 2 at full size across, 3 of the offset, all below 65;
+     * 2 q2 k3 left out */
+    const double tol = 23 * 0x1p-24 * 65 + D * 0x1p-24;
+    operands o = operands_make(t, D, 0);
+    guarded q = guarded_floats(o.rows * D * 3 / 2), k = guarded_floats(o.lanes * D * 3 / 2);
+    guarded p = guarded_floats(t->rows * o.lanes);
+
+    for (size_t i = 0; i < o.rows * D; i++)
+        o.q.x[i] = (float)v;
+    for (size_t i = 0; i < o.lanes * D; i++)
+        o.k.x[i] = (float)v;
+    for (size_t j = 0; j < o.lanes; j++)
+        o.b.x[j] = -D - 0.5f;
+    if (t->split != NULL) {
+        t->split->queries(o.q.x, D, 0, (uint16_t *)q.x);
+        t->split->keys(o.k.x, D, (uint16_t *)k.x);
+        t->split->entries((uint16_t *)q.x, o.a.x, 1, (uint16_t *)k.x, o.b.x, D, 1, p.x, o.lanes);
+        for (size_t i = 0; i < t->rows; i++) {
+            for (size_t j = 0; j < t->lanes; j++)
+                CHECK_CLOSE((double)p.x[i * o.lanes + j], exp2(e), exp2(e) * (1.1e-6 + tol));
+        }
+    }
+    operands_clear(&o);
+    unmap(q);
+    unmap(k);
+    unmap(p);
+}
+
 /* Two points 1e-3 apart with coordinates near 30: the expanded form has nothing left of it. */
 static void differences(const kmv_tile *t)
 {
@@ -361,17 +448,20 @@ EACH(exp2_special)
 EACH(exp2_sizes)
 EACH(exponents_and_entries)
 EACH(apply)
+EACH(split)
+EACH(split_parts)
 EACH(differences)
 EACH(sums)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(selection),      cmocka_unit_test(exp2_error_all),
-        cmocka_unit_test(exp2_dense_all), cmocka_unit_test(exp2_special_all),
-        cmocka_unit_test(exp2_sizes_all), cmocka_unit_test(exponents_and_entries_all),
-        cmocka_unit_test(apply_all),      cmocka_unit_test(differences_all),
-        cmocka_unit_test(sums_all),       cmocka_unit_test(peak),
+        cmocka_unit_test(selection),       cmocka_unit_test(exp2_error_all),
+        cmocka_unit_test(exp2_dense_all),  cmocka_unit_test(exp2_special_all),
+        cmocka_unit_test(exp2_sizes_all),  cmocka_unit_test(exponents_and_entries_all),
+        cmocka_unit_test(apply_all),       cmocka_unit_test(differences_all),
+        cmocka_unit_test(sums_all),        cmocka_unit_test(split_all),
+        cmocka_unit_test(split_parts_all), cmocka_unit_test(peak),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ typedef struct {
 } kmv_join_call;
 
 typedef struct {
-    const char *name;   /* of the tile of the same instruction set */
+    const char *name;   /* its instruction set, as in kmv_tile.vectors */
     size_t rows, width; /* queries at a time, keys in a group */
 
     void (*join)(const kmv_join_call *call);

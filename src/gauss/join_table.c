@@ -13,8 +13,7 @@ static const kmv_join_kernel *const table[] = {
 const kmv_join_kernel *kmv_join_for(const kmv_tile *tile)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        /* A tile's name begins with the instruction set that it needs at least. */
-        if (strncmp(tile->name, table[i]->name, strlen(table[i]->name)) == 0)
+        if (strcmp(tile->vectors, table[i]->name) == 0)
             return table[i];
     }
     return &kmv_join_portable;

@@ -11,6 +11,14 @@ enum { CHUNK = 64 }; /* coordinates packed at a time */
 
 static const double LOG2_E = 1.44269504088896340736;
 
+/* Slots that have parts: queries in whole groups of blocks. */
+static size_t slots_of_parts(const kmv_tile *tile, kmv_role role, size_t groups)
+{
+    if (role == KMV_KEYS)
+        return groups * tile->lanes;
+    return (groups + KMV_BLOCKS_MAX - 1) / KMV_BLOCKS_MAX * KMV_BLOCKS_MAX * tile->rows;
+}
+
 kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, size_t capacity,
                            size_t d, int with_index, kmv_error *err)
 {
@@ -22,7 +30,10 @@ kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, s
     out.x = kmv_alloc(groups * d, width * sizeof(float), "packed points", err);
     if (out.x != NULL)
         out.offset = kmv_alloc(groups, width * sizeof(float), "packed offsets", err);
-    if (out.offset != NULL)
+    if (out.offset != NULL && tile->split != NULL)
+        out.parts = kmv_alloc(slots_of_parts(tile, role, groups) * kmv_round_up(d, KMV_SPLIT_DIMS),
+                              KMV_SPLIT_PARTS * sizeof(uint16_t), "split points", err);
+    if (out.offset != NULL && (tile->split == NULL || out.parts != NULL))
         out.reach = kmv_alloc(groups, sizeof(float), "reach of packed groups", err);
     if (out.reach != NULL && with_index)
         out.index = kmv_alloc(capacity, sizeof(size_t), "index of packed points", err);
@@ -41,8 +52,14 @@ void kmv_packed_clear(kmv_packed *p)
     kmv_free(p->x);
     kmv_free(p->offset);
     kmv_free(p->reach);
+    kmv_free(p->parts);
     kmv_free(p->index);
     *p = (kmv_packed){0};
+}
+
+int kmv_threads_for(double flops, int threads)
+{
+    return flops < 2e6 ? 1 : threads;
 }
 
 /* sum += all rows of p, without the origin */
@@ -111,6 +128,20 @@ static void pack_part(const packing *g, const float *row, size_t l0, size_t coun
     *dot += (dots[0] + dots[1]) + (dots[2] + dots[3]);
 }
 
+static void split_group(kmv_packed *p, size_t group)
+{
+    const kmv_split *split = p->tile->split;
+    const size_t per_point = KMV_SPLIT_PARTS * kmv_round_up(p->d, KMV_SPLIT_DIMS);
+    const float *x = p->x + group * p->width * p->d;
+    const size_t at = p->role == KMV_QUERIES ? group % KMV_BLOCKS_MAX : 0;
+    uint16_t *parts = p->parts + (group - at) * p->width * per_point;
+
+    if (p->role == KMV_QUERIES)
+        split->queries(x, p->d, at, parts);
+    else
+        split->keys(x, p->d, parts);
+}
+
 /* Returns the largest |p - c|^2 of the group; infinity where float overflowed. */
 static double pack_group(kmv_packed *p, const packing *g, const size_t *which, size_t group)
 {
@@ -143,6 +174,8 @@ static double pack_group(kmv_packed *p, const packing *g, const size_t *which, s
         norm2_max = norm2_max >= norm2 ? norm2_max : norm2;
     }
     p->reach[group] = (float)(g->scale / 2 * norm2_max);
+    if (p->parts != NULL)
+        split_group(p, group);
     return norm2_max;
 }
 
@@ -157,8 +190,10 @@ void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, c
                  .factor = is_query ? scale : 1,
                  .scale = scale,
                  .gauss = problem->matrix == KMV_GAUSS};
+    const double flops = 6.0 * (double)n * (double)p->d;
     double norm2_max = 0;
 
+    threads = kmv_threads_for(flops, threads);
     for (size_t l = 0; l < p->d && is_query; l++)
         g.from_origin += centre[l] * centre[l];
     p->n = n;
@@ -169,5 +204,6 @@ void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, c
         norm2_max = norm2_max >= norm2 ? norm2_max : norm2;
     }
     p->norm2_max = norm2_max / (problem->sigma * problem->sigma);
-    cost->flops += 6.0 * (double)n * (double)p->d;
+    p->parts_fit = p->parts != NULL && sqrt(norm2_max) * g.factor < KMV_SPLIT_MAX;
+    cost->flops += flops;
 }

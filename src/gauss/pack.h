@@ -24,6 +24,8 @@ typedef struct {
     float *x;
     float *offset;
     float *reach;     /* per group, the largest s |p - c|^2 / 2: bounds what cancels (gauss) */
+    uint16_t *parts;  /* split operands (tile.h) where the tile has a matrix unit, else NULL */
+    int parts_fit;    /* packed coordinates are small enough for it */
     size_t *index;    /* which point stands in a slot, ascending; NULL: slot i holds point i */
     double norm2_max; /* largest |p - c|^2 / sigma^2 packed; infinite when float overflows */
 } kmv_packed;
@@ -40,5 +42,9 @@ void kmv_centre(const kmv_problem *problem, double *centre);
  *  Allocates nothing; n <= capacity. Adds its flops to cost. */
 void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, const size_t *which,
               size_t n, int threads, kmv_cost *cost);
+
+/** Threads worth starting for so many flops: one below 2e6, where starting and joining them would
+ *  take longer than the work; else `threads`. */
+int kmv_threads_for(double flops, int threads);
 
 #endif

@@ -34,7 +34,7 @@ kmv_status kmv_workspace_create(const kmv_tile *tile, size_t n_q, size_t n_k, si
         return KMV_ENOMEM;
     out->n_k = (n_k / tile->lanes + 1) * tile->lanes;
     out->ldx = r > 1 ? kmv_round_up(r, 16) : 0;
-    out->buffer_size = tile->rows * (CHUNK_KEYS + out->ldx);
+    out->buffer_size = KMV_BLOCKS_MAX * tile->rows * (CHUNK_KEYS + out->ldx);
     out->buffer_size = kmv_round_up(out->buffer_size, 16);
     if ((out->weights = kmv_alloc(out->n_k, sizeof(float), "weights of keys", err)) == NULL ||
         (out->x = kmv_alloc(out->n_k * out->ldx, sizeof(float), "packed x", err)) == NULL ||
@@ -66,6 +66,7 @@ typedef struct {
     size_t shift;                   /* n_k - n_q of the problem */
     size_t blocks, panels;          /* groups of q, of k */
     double reach_once, reach_steps; /* largest sums of reaches for 1 and for KMV_STEPS_MAX steps */
+    double reach_split;             /* the same for split operands; negative: there are none */
 } work;
 
 /* Largest sum of the reaches of query and key, that is |a_i| + |b_j|, for which the rounding of an
@@ -76,6 +77,19 @@ static double reach_limit(size_t d, size_t steps)
     const double chain = 0.243 / (double)steps, unit = 0x1p-24, ln2 = 0.69314718055994531;
 
     return ENTRY_RMS / (ln2 * unit * sqrt(chain * chain * (double)d + 0.26));
+}
+
+/* The same for split operands, whose products are summed in chunks from zero. */
+static double split_limit(const kmv_packed *q, const kmv_packed *k)
+{
+    const double chunks = ceil((double)q->d / KMV_SPLIT_DIMS), unit = 0x1p-24;
+    const double ln2 = 0.69314718055994531;
+    const double within = (double)q->d / (12 * chunks * chunks) + 1 / chunks;
+    const double across = (chunks + 1) * (2 * chunks + 1) / (6 * chunks);
+
+    if (!q->parts_fit || !k->parts_fit)
+        return -1;
+    return ENTRY_RMS / (ln2 * unit * sqrt(0.176 * (within + across) + 0.26));
 }
 
 static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem)
@@ -90,7 +104,8 @@ static work work_of(const kmv_packed *q, const kmv_packed *k, const kmv_problem 
                   .blocks = q->n / q->width + (q->n % q->width != 0),
                   .panels = k->n / k->width + (k->n % k->width != 0),
                   .reach_once = reach_limit(q->d, 1),
-                  .reach_steps = reach_limit(q->d, KMV_STEPS_MAX)};
+                  .reach_steps = reach_limit(q->d, KMV_STEPS_MAX),
+                  .reach_split = split_limit(q, k)};
 }
 
 static size_t point_of(const kmv_packed *p, size_t slot)
@@ -127,6 +142,21 @@ static size_t steps_for(const work *w, size_t block, double key_reach)
     if (!w->gauss || reach <= w->reach_once)
         return 1;
     return reach <= w->reach_steps ? KMV_STEPS_MAX : 0;
+}
+
+/* Whether the matrix unit is exact enough for a group of blocks. */
+static int can_split(const work *w, size_t block, size_t blocks, double key_reach)
+{
+    for (size_t m = 0; m < blocks && w->gauss; m++) {
+        if (!((double)w->q->reach[block + m] + key_reach <= w->reach_split))
+            return 0;
+    }
+    return w->reach_split >= 0;
+}
+
+static size_t parts_per_point(size_t d)
+{
+    return KMV_SPLIT_PARTS * kmv_round_up(d, KMV_SPLIT_DIMS);
 }
 
 /* Exponents of one micro-tile, masked ones -inf. seen[i]: key slots that row i sees. */
@@ -222,14 +252,14 @@ typedef struct {
     const kmv_workspace *space;
 } key_block;
 
-/* One query block += its product with panels from `panel` on, through a buffer of entries. */
+/* One query block += its product with panels from `panel` on, through a buffer of entries: into
+ * sums for one column, else into part. */
 static void buffered_product(const work *w, const key_block *keys, size_t block, size_t panel,
-                             float *buffer, double *sums)
+                             float *p, float *part, double *sums)
 {
     const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, ldx = keys->space->ldx;
     const size_t steps = steps_for(w, block, keys->reach);
     const float *q = w->q->x + block * rows * d, *a = w->q->offset + block * rows;
-    float *p = buffer, *part = buffer + rows * CHUNK_KEYS;
     size_t seen[KMV_ROWS_MAX], all, any, end = keys->end;
 
     visible_range(w, block, seen, &all, &any);
@@ -257,13 +287,38 @@ static void buffered_product(const work *w, const key_block *keys, size_t block,
     }
 }
 
+/* The same by the matrix unit, for a group of blocks and panels that all rows see. */
+static void split_product(const work *w, const key_block *keys, size_t block, size_t blocks,
+                          size_t panel, size_t end, float *p, float *part, double *sums)
+{
+    const kmv_split *split = w->tile->split;
+    const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, ldx = keys->space->ldx;
+    const size_t per_point = parts_per_point(d);
+    const uint16_t *q = w->q->parts + block * rows * per_point, *k = w->k->parts;
+    const float *a = w->q->offset + block * rows, *b = w->k->offset;
+
+    if (keys->r == 1) {
+        split->apply(q, a, blocks, k + panel * lanes * per_point, b + panel * lanes,
+                     keys->space->weights + panel * lanes, d, end - panel, sums);
+        return;
+    }
+    for (size_t take; panel < end; panel += take) {
+        take = end - panel < CHUNK_KEYS / lanes ? end - panel : CHUNK_KEYS / lanes;
+        split->entries(q, a, blocks, k + panel * lanes * per_point, b + panel * lanes, d, take, p,
+                       CHUNK_KEYS);
+        for (size_t m = 0; m < blocks; m++)
+            w->tile->accumulate(p + m * rows * CHUNK_KEYS, CHUNK_KEYS, take * lanes,
+                                keys->space->x + panel * lanes * ldx, ldx, part + m * rows * ldx);
+    }
+}
+
 /* y of `blocks` query blocks += their products with one block of keys. */
 static void group_product(const work *w, const key_block *keys, size_t block, size_t blocks,
                           float *buffer, double *y)
 {
     const size_t rows = w->q->width, lanes = w->k->width, d = w->q->d, r = keys->r;
     const size_t ldx = keys->space->ldx;
-    float *part = buffer + rows * CHUNK_KEYS;
+    float *part = buffer + KMV_BLOCKS_MAX * rows * CHUNK_KEYS;
     double sums[KMV_BLOCKS_MAX * KMV_ROWS_MAX] = {0};
     size_t panel = keys->first, whole = visible(w, block * rows) / lanes;
     size_t steps = 1;
@@ -275,24 +330,30 @@ static void group_product(const work *w, const key_block *keys, size_t block, si
         fused = fused && needed > 0;
         steps = needed > steps ? needed : steps;
     }
+    memset(part, 0, blocks * rows * ldx * sizeof *part);
     /* The last panel counts as whole where nothing is masked: its empty slots have entries 0. */
     whole = !w->causal || whole > keys->end ? keys->end : whole;
-    if (fused && whole > panel) {
+    whole = whole > panel ? whole : panel;
+    if (can_split(w, block, blocks, keys->reach)) {
+        split_product(w, keys, block, blocks, panel, whole, buffer, part, sums);
+        panel = whole;
+    } else if (fused) {
         w->tile->apply(w->q->x + block * rows * d, w->q->offset + block * rows, blocks,
                        w->k->x + panel * lanes * d, w->k->offset + panel * lanes,
                        keys->space->weights + panel * lanes, d, steps, whole - panel, sums);
         panel = whole;
     }
     for (size_t m = 0; m < blocks; m++) {
-        memset(part, 0, rows * ldx * sizeof *part);
-        buffered_product(w, keys, block + m, panel, buffer, sums + m * rows);
+        float *part_m = part + m * rows * ldx;
+
+        buffered_product(w, keys, block + m, panel, buffer, part_m, sums + m * rows);
         for (size_t i = 0; i < rows && (block + m) * rows + i < w->q->n; i++) {
             double *row = y + ((block + m) * rows + i) * r;
 
             if (r == 1)
                 row[0] += keys->unit * sums[m * rows + i];
             for (size_t c = 0; c < r && r > 1; c++)
-                row[c] += keys->unit * (double)part[i * ldx + c];
+                row[c] += keys->unit * (double)part_m[i * ldx + c];
         }
     }
 }
@@ -313,10 +374,13 @@ void kmv_product(const kmv_packed *q, const kmv_packed *k, const kmv_problem *pr
                  double *y, kmv_cost *cost)
 {
     const work w = work_of(q, k, problem);
-    const size_t panel_bytes = k->width * k->d * sizeof(float);
+    const size_t point_bytes =
+        k->parts_fit ? parts_per_point(k->d) * sizeof *k->parts : k->d * sizeof *k->x;
+    const size_t panel_bytes = k->width * point_bytes;
     size_t step = BLOCK_BYTES / panel_bytes;
     const double pairs = pairs_of(&w), unit = load_x(&w, x, scale, r, space);
 
+    threads = kmv_threads_for(2 * pairs * (double)(q->d + r), threads);
     step = step < 1 ? 1 : step;
     step = step > BLOCK_KEYS / k->width ? BLOCK_KEYS / k->width : step;
     memset(y, 0, q->n * r * sizeof *y);

@@ -40,26 +40,29 @@ typedef struct {
 static kmv_status choose_kernel(const char *isa, const kmv_reference_kernel **kernel,
                                 kmv_error *err)
 {
+    const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
     const struct {
+        const char *name;
         const kmv_reference_kernel *kernel;
         int can_run;
     } all[] = {
-        {&kmv_reference_avx512,
-         __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")},
-        {&kmv_reference_avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-        {&kmv_reference_portable, 1},
+        {"amx", &kmv_reference_avx512, avx512}, /* that unit has no float64 */
+        {"avx512", &kmv_reference_avx512, avx512},
+        {"avx2", &kmv_reference_avx2,
+         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+        {"portable", &kmv_reference_portable, 1},
     };
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (isa != NULL ? strcmp(isa, all[i].kernel->name) != 0 : !all[i].can_run)
+        if (isa != NULL ? strcmp(isa, all[i].name) != 0 : !all[i].can_run)
             continue;
         if (!all[i].can_run)
             return kmv_fail(err, KMV_EINVAL, "isa: this machine cannot run '%s'", isa);
         *kernel = all[i].kernel;
         return KMV_OK;
     }
-    return kmv_fail(err, KMV_EINVAL, "isa: want avx512, avx2 or portable, got '%s'", isa);
+    return kmv_fail(err, KMV_EINVAL, "isa: want amx, avx512, avx2 or portable, got '%s'", isa);
 }
 
 static size_t packed_columns(size_t r)

@@ -2,7 +2,6 @@
 #include <immintrin.h>
 
 #define NAME         kmv_reference_avx2
-#define NAME_TEXT    "avx2"
 #define VECTOR_BYTES 32
 #define ROWS         2
 #define FMA(a, b, c) _mm256_fmadd_pd(a, b, c)

@@ -2,7 +2,6 @@
 #include <immintrin.h>
 
 #define NAME         kmv_reference_avx512
-#define NAME_TEXT    "avx512"
 #define VECTOR_BYTES 64
 #define ROWS         6
 #define FMA(a, b, c) _mm512_fmadd_pd(a, b, c)

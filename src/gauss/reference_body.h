@@ -1,5 +1,5 @@
 /* gauss/reference_body.h - the float64 inner loops, compiled once per instruction set. The
- * including file defines NAME (the kernel), NAME_TEXT, VECTOR_BYTES, ROWS and FMA(a, b, c) on
+ * including file defines NAME (the kernel), VECTOR_BYTES, ROWS and FMA(a, b, c) on
  * vectors. */
 #include <stdint.h>
 
@@ -147,7 +147,6 @@ static void add_columns(const double *e, const double *x, size_t ld, double *sum
 }
 
 const kmv_reference_kernel NAME = {
-    .name = NAME_TEXT,
     .rows = ROWS,
     .distances = distances,
     .dots = dots,

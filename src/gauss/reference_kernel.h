@@ -7,7 +7,6 @@
 enum { KMV_REFERENCE_LANES = 16 }; /* keys per panel, the same for every instruction set */
 
 typedef struct {
-    const char *name;
     size_t rows; /* queries per block */
 
     /** e[rows][LANES] = sum_l (q_l - k_l)^2, or sum_l q_l k_l; q: [d][rows], k: [d][LANES]. */

@@ -19,6 +19,7 @@
 #define KMV_GAUSS_TILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kmv.h"
 
@@ -26,11 +27,42 @@ enum {
     KMV_ROWS_MAX = 16, /* no tile is larger */
     KMV_LANES_MAX = 64,
     KMV_BLOCKS_MAX = 4, /* query blocks in one call of apply */
-    KMV_STEPS_MAX = 4
+    KMV_STEPS_MAX = 4,
+    KMV_SPLIT_PARTS = 3,
+    KMV_SPLIT_DIMS = 32 /* split operands are padded with zeros to a multiple of that */
 };
 
+/**
+ * What a matrix unit that multiplies bfloat16 and adds float adds to a tile. A float is the sum of
+ * three bfloat16 parts, exactly; of the nine products of parts the six that float can see are
+ * added, smallest first (docs/numerics.md). Exponents are as exact as in several steps, so there is
+ * no `steps` here.
+ *
+ * Split operands: D = d padded to a multiple of KMV_SPLIT_DIMS. A group is KMV_BLOCKS_MAX query
+ * blocks, a panel is as for floats; each KMV_SPLIT_PARTS D values per point, in the unit's order,
+ * aligned to 64 bytes. Coordinates are finite and below KMV_SPLIT_MAX: no part overflows, and what
+ * the unit flushes to zero below 2^-126 changes an exponent by less than 6 D 2^-46.
+ */
+#define KMV_SPLIT_MAX 0x1p80
+typedef struct kmv_split {
+    /** Write the parts of one packed block, the at-th of its group, or of one packed panel. */
+    void (*queries)(const float *block, size_t d, size_t at, uint16_t *group);
+    void (*keys)(const float *panel, size_t d, uint16_t *parts);
+
+    /** kmv_tile.apply for the first `blocks` blocks of a group. */
+    void (*apply)(const uint16_t *q, const float *a, size_t blocks, const uint16_t *k,
+                  const float *b, const float *w, size_t d, size_t panels, double *y);
+
+    /** Entries of the first `blocks` blocks of a group against consecutive panels:
+     *  p[i * ldp + j] = 2^e_ij, j < panels * lanes. */
+    void (*entries)(const uint16_t *q, const float *a, size_t blocks, const uint16_t *k,
+                    const float *b, size_t d, size_t panels, float *p, size_t ldp);
+} kmv_split;
+
 typedef struct kmv_tile {
-    const char *name;    /* "avx512", "avx2", "portable" */
+    const char *name; /* "amx", "avx512", "avx2", "portable" */
+    const char
+        *vectors; /* the instruction set of its vectors: the name of a tile without matrix unit */
     const char *summary; /* one line: CPU features needed, shape */
     int (*can_run)(void);
     size_t rows;        /* queries per block */
@@ -75,6 +107,8 @@ typedef struct kmv_tile {
     /** Independent chains of multiply-adds in registers, `rounds` times; returns how many flops
      *  that was (a multiply-add is 2). The measure of the peak (peak.h). */
     double (*multiply_adds)(size_t rounds);
+
+    const kmv_split *split; /* NULL: no matrix unit */
 } kmv_tile;
 
 /** The i-th tile, best first, whether or not this machine runs it; NULL past the end. */

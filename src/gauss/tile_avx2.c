@@ -11,6 +11,7 @@ int kmv_tile_runs_avx2(void);
 
 const kmv_tile kmv_tile_avx2 = {
     .name = "avx2",
+    .vectors = "avx2",
     .summary = "AVX2 and FMA: 6 queries x 16 keys",
     .can_run = kmv_tile_runs_avx2,
     TILE_FUNCTIONS,

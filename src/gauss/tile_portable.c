@@ -12,6 +12,7 @@ int kmv_tile_runs_portable(void);
 
 const kmv_tile kmv_tile_portable = {
     .name = "portable",
+    .vectors = "portable",
     .summary = "any CPU: 4 queries x 8 keys, vectors of 4",
     .can_run = kmv_tile_runs_portable,
     TILE_FUNCTIONS,

@@ -3,16 +3,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "base/status.h"
 #include "gauss/tile.h"
 
-extern const kmv_tile kmv_tile_avx512, kmv_tile_avx2, kmv_tile_portable;
+extern const kmv_tile kmv_tile_amx, kmv_tile_avx512, kmv_tile_avx2, kmv_tile_portable;
+int kmv_tile_runs_amx(void);
 int kmv_tile_runs_avx512(void);
 int kmv_tile_runs_avx2(void);
 int kmv_tile_runs_portable(void);
 
 static const kmv_tile *const table[] = {
 #if defined(__x86_64__)
+    &kmv_tile_amx,
     &kmv_tile_avx512,
     &kmv_tile_avx2,
 #endif
@@ -29,6 +37,22 @@ int kmv_tile_runs_avx512(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("fma");
+}
+
+/* The matrix unit: the CPU has it, the system saves its registers, and Linux gives this process
+ * leave to use them (asked for once or often is the same; threads and children inherit it). */
+int kmv_tile_runs_amx(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, SAVED = 3 << 17 };
+    unsigned a, b, c, d, saved_low, saved_high;
+
+    if (!kmv_tile_runs_avx512() || !__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
+        return 0; /* AMX-BF16, AMX-TILE */
+    __asm__("xgetbv" : "=a"(saved_low), "=d"(saved_high) : "c"(0));
+    return (saved_low & SAVED) == SAVED &&
+           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
 int kmv_tile_runs_avx2(void)

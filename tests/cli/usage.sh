@@ -70,7 +70,7 @@ for name in planted iid sphere clusters sink dense; do
     same "generator $name is listed" 1 "$(grep -c "^$name - " generators)"
 done
 "$KMV" list isas >isas
-for name in avx512 avx2 portable; do
+for name in amx avx512 avx2 portable; do
     same "instruction set $name is listed" 1 "$(grep -c "^$name " isas)"
 done
 same "one of them is the default" 1 "$(grep -c '(default)' isas)"
