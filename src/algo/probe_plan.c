@@ -1,0 +1,259 @@
+/* algo/probe_plan.c - see probe_plan.h. */
+#include "algo/probe_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    RADII = 26, /* 0, and powers of sqrt 2 around the mean squared margin */
+    LIMITS = KMV_SKETCH_BITS + 1,
+    ROWS = 32,       /* of the sample, on which cells and hits are counted */
+    CELLS_MEAN = 256 /* a grid ends where a search would visit more */
+};
+
+/* In nanoseconds where a pair takes 0.2 + d / 130: ratios are what counts, and they move little
+ * between machines with the same vectors. */
+static const double NS_CELL = 8, NS_WORD = 0.12, NS_HIT = 45, NS_ROW = 250;
+
+/* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
+typedef struct {
+    double cells[RADII], scanned[RADII];
+    double hits[RADII][LIMITS];
+    double found2[RADII][LIMITS]; /* squared heavy entries */
+    double radius[RADII];
+    double heavy2, largest2;
+    size_t rows, radii;
+} grid;
+
+static double pair_ns(size_t d)
+{
+    return 0.2 + (double)d / 130;
+}
+
+/* Which radius reaches a cell at that squared distance; RADII when none does. */
+static size_t radius_for(const grid *g, double distance2)
+{
+    size_t r = 0;
+
+    while (r < RADII && !(distance2 <= g->radius[r]))
+        r++;
+    return r;
+}
+
+static const float *margins(const kmv_probe_sample *s, size_t row)
+{
+    return s->margin2 + row * KMV_CELL_BITS_MAX;
+}
+
+static void set_radii(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g)
+{
+    const size_t bits = b->partition->bits;
+    double sum = 0;
+
+    for (size_t i = 0; i < s->rows; i++) {
+        for (size_t c = 0; c < bits; c++)
+            sum += (double)margins(s, i)[c];
+    }
+    sum /= (double)s->rows * (double)(bits > 0 ? bits : 1);
+    for (size_t r = 1; r < RADII; r++)
+        g->radius[r] = sum * exp2(-8 + 0.5 * (double)r);
+}
+
+static void count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g)
+{
+    for (size_t t = 0; t < s->count; t++) {
+        const kmv_heavy_entry *e = &s->entry[t];
+        const uint64_t apart = s->word[e->row] ^ b->word_k[e->key];
+        const double value2 = (double)e->value * (double)e->value;
+        double distance2 = 0;
+        size_t r;
+
+        for (size_t c = 0; c < b->partition->bits; c++) {
+            if ((apart >> b->partition->bit[c]) & 1)
+                distance2 += (double)margins(s, e->row)[c];
+        }
+        g->heavy2 += value2;
+        g->largest2 = value2 > g->largest2 ? value2 : g->largest2;
+        if ((r = radius_for(g, distance2)) < RADII)
+            g->found2[r][__builtin_popcountll(apart)] += value2;
+    }
+}
+
+/* Cells and hits of some rows, out to where they become too many. */
+static kmv_status count_work(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g,
+                             kmv_error *err)
+{
+    const size_t step = s->rows > ROWS ? s->rows / ROWS : 1;
+    uint32_t *cell = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cell, "cells", err);
+    float *cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cost, "cells", err);
+    double total = 0;
+    kmv_status st = KMV_ENOMEM;
+
+    if (cell == NULL || cost == NULL)
+        goto out;
+    for (size_t i = 0; i < s->rows; i += step)
+        g->rows++;
+    for (g->radii = 0; g->radii < RADII && total <= CELLS_MEAN * (double)g->rows; g->radii++) {
+        total = 0;
+        for (size_t i = 0; i < s->rows; i += step)
+            total += (double)kmv_partition_near(b->partition, 0, margins(s, i),
+                                                (float)g->radius[g->radii], KMV_VISIT_CELLS_MAX,
+                                                cell, cost);
+    }
+    for (size_t i = 0; i < s->rows; i += step) {
+        const uint64_t word = s->word[i];
+        const size_t cells =
+            kmv_partition_near(b->partition, kmv_partition_cell(b->partition, word), margins(s, i),
+                               (float)g->radius[g->radii - 1], KMV_VISIT_CELLS_MAX, cell, cost);
+
+        for (size_t c = 0; c < cells; c++) {
+            const uint32_t start = b->partition->start[cell[c]];
+            const uint32_t end = b->partition->start[cell[c] + 1];
+            const size_t found = radius_for(g, (double)cost[c]);
+            /* rounding of the sums may lift a cell over its radius */
+            const size_t r = found < g->radii ? found : g->radii - 1;
+
+            g->cells[r] += 1;
+            g->scanned[r] += (double)(end - start);
+            for (uint32_t slot = start; slot < end; slot++)
+                g->hits[r][__builtin_popcountll(b->partition->word[slot] ^ word)] += 1;
+        }
+    }
+    st = KMV_OK;
+out:
+    kmv_free(cell);
+    kmv_free(cost);
+    return st;
+}
+
+static void accumulate(double table[RADII][LIMITS])
+{
+    for (size_t r = 0; r < RADII; r++) {
+        for (size_t t = 1; t < LIMITS; t++)
+            table[r][t] += table[r][t - 1];
+        for (size_t t = 0; t < LIMITS && r > 0; t++)
+            table[r][t] += table[r - 1][t];
+    }
+}
+
+static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g,
+                            kmv_error *err)
+{
+    kmv_status st;
+
+    set_radii(b, s, g);
+    count_found(b, s, g);
+    if ((st = count_work(b, s, g, err)) != KMV_OK)
+        return st;
+    for (size_t r = 1; r < RADII; r++) {
+        g->cells[r] += g->cells[r - 1];
+        g->scanned[r] += g->scanned[r - 1];
+    }
+    accumulate(g->hits);
+    accumulate(g->found2);
+    return KMV_OK;
+}
+
+static double sample_for(const kmv_probe_basis *b, double light2, double missed2)
+{
+    const double left = b->eps * b->eps - missed2, n_k = (double)b->n_k;
+
+    if (!(left > 0))
+        return n_k;
+    return fmin(n_k, 0.5 * (double)b->n_q * light2 / left);
+}
+
+static kmv_probe_forecast no_search(const kmv_probe_basis *b)
+{
+    return (kmv_probe_forecast){.light2 = b->total2, .sample = sample_for(b, b->total2, 0)};
+}
+
+static kmv_probe_forecast forecast_at(const kmv_probe_basis *b, const kmv_probe_sample *s,
+                                      const grid *g, size_t r, size_t t)
+{
+    const double counted = (double)g->rows, rows = (double)s->rows;
+    kmv_probe_forecast f = {.cells = g->cells[r] / counted,
+                            .scanned = g->scanned[r] / counted,
+                            .hits = g->hits[r][t] / counted,
+                            .light2 = b->light2,
+                            .missed2 = b->unseen2 +
+                                       (fmax(0, g->heavy2 - g->found2[r][t]) + g->largest2) / rows,
+                            .searches = 1};
+
+    f.search = (NS_ROW + NS_CELL * f.cells + NS_WORD * f.scanned + NS_HIT * f.hits) / pair_ns(b->d);
+    f.sample = sample_for(b, f.light2, f.missed2);
+    return f;
+}
+
+kmv_status kmv_probe_choose(const kmv_probe_basis *b, const kmv_probe_sample *s,
+                            kmv_visit_rule *rule, kmv_probe_forecast *forecast, kmv_error *err)
+{
+    grid *g = kmv_alloc(1, sizeof *g, "forecasts", err);
+    kmv_probe_forecast best = no_search(b);
+    kmv_status st;
+
+    if (g == NULL)
+        return KMV_ENOMEM;
+    if ((st = fill_grid(b, s, g, err)) != KMV_OK)
+        goto out;
+    for (size_t r = 0; r < g->radii; r++) {
+        for (size_t t = 0; t < LIMITS; t++) {
+            const kmv_probe_forecast f = forecast_at(b, s, g, r, t);
+
+            if (f.search + f.sample < best.search + best.sample) {
+                best = f;
+                rule->radius = (float)g->radius[r];
+                rule->bits_apart = (unsigned)t;
+            }
+        }
+    }
+    *forecast = best;
+out:
+    kmv_free(g);
+    return st;
+}
+
+kmv_status kmv_probe_predict(const kmv_probe_basis *b, const kmv_probe_sample *s,
+                             const kmv_visit_rule *rule, kmv_probe_forecast *forecast,
+                             kmv_error *err)
+{
+    grid *g = kmv_alloc(1, sizeof *g, "forecasts", err);
+    size_t r = 0;
+    kmv_status st;
+
+    if (g == NULL)
+        return KMV_ENOMEM;
+    if ((st = fill_grid(b, s, g, err)) == KMV_OK) {
+        while (r + 1 < g->radii && g->radius[r + 1] <= (double)rule->radius)
+            r++;
+        *forecast = forecast_at(b, s, g, r, rule->bits_apart);
+    }
+    kmv_free(g);
+    return st;
+}
+
+void kmv_probe_pick_bits(const kmv_probe_basis *b, const kmv_probe_sample *s, size_t count,
+                         unsigned char *bit)
+{
+    double crossed[KMV_SKETCH_BITS] = {0};
+
+    for (size_t t = 0; t < s->count; t++) {
+        const kmv_heavy_entry *e = &s->entry[t];
+        const double value2 = (double)e->value * (double)e->value;
+
+        for (uint64_t apart = s->word[e->row] ^ b->word_k[e->key]; apart != 0; apart &= apart - 1)
+            crossed[__builtin_ctzll(apart)] += value2;
+    }
+    for (size_t c = 0; c < count; c++) {
+        size_t least = 0;
+
+        for (size_t i = 1; i < KMV_SKETCH_BITS; i++) {
+            if (crossed[i] < crossed[least])
+                least = i;
+        }
+        bit[c] = (unsigned char)least;
+        crossed[least] = INFINITY;
+    }
+}

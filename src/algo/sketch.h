@@ -1,0 +1,65 @@
+/* algo/sketch.h - sign sketches: 64 bits per point, one per random direction, compared by counting
+ * the bits in which two of them differ. */
+#ifndef KMV_ALGO_SKETCH_H
+#define KMV_ALGO_SKETCH_H
+
+#include <stdint.h>
+
+#include "gauss/pack.h"
+
+enum { KMV_SKETCH_BITS = 64 };
+
+/** The inner loops, one set per instruction set; all give the same results. */
+typedef struct {
+    const char *name;
+    int (*can_run)(void);
+    /** hits[0 .. result-1] = first + t, ascending, for all t < count whose word differs from
+     *  `query` in at most `most` bits; room for count hits. */
+    size_t (*scan)(const uint64_t *words, size_t count, uint64_t query, unsigned most,
+                   uint32_t first, uint32_t *hits);
+    /** Bit i of words[t] = (e[i * lde + t] > threshold[i]), t < count. */
+    void (*signs_down)(const float *e, size_t lde, const float *threshold, size_t count,
+                       uint64_t *words);
+    /** Bit i of the result = (e[i] > threshold[i]). */
+    uint64_t (*signs_along)(const float *e, const float *threshold);
+    /** sum over l < ld of (a_l - b_l + shift_l)^2, in float, in a fixed order; ld a multiple of 16.
+     */
+    float (*distance2)(const float *a, const float *b, const float *shift, size_t ld);
+} kmv_sketch_isa;
+
+/** The best that this machine runs; never NULL. */
+const kmv_sketch_isa *kmv_sketch_isa_best(void);
+/** The i-th, best first, whether or not this machine runs it; NULL past the end. */
+const kmv_sketch_isa *kmv_sketch_isa_at(size_t i);
+
+/**
+ * Directions: the rows of random orthogonal matrices (Gram-Schmidt on normal rows, in groups of at
+ * most d). Bit i of a point's sketch says whether its projection exceeds threshold i, the median
+ * projection of a sample of the keys. For points p, p' at an angle a seen from the centre, bits
+ * differ with probability a/pi where the thresholds are 0 (Goemans & Williamson 1995; Charikar
+ * 2002).
+ */
+typedef struct {
+    const kmv_tile *tile;
+    const kmv_sketch_isa *isa;
+    size_t d, blocks, panels; /* groups of directions as the tile's rows, as its lanes */
+    size_t width;             /* floats per row of projections of queries */
+    float *as_rows;           /* for packed keys */
+    float *as_lanes;          /* for packed queries, whose scale is divided out */
+    float *zeros;
+    float threshold[KMV_SKETCH_BITS];
+} kmv_sketcher;
+
+/** Random directions of stream `key`, medians of about 1024 keys. */
+kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, const double *centre,
+                             const kmv_tile *tile, uint64_t key, kmv_error *err);
+void kmv_sketcher_clear(kmv_sketcher *s);
+
+/** Words of all packed keys; buffer: kmv_sketch_room(s) floats. */
+void kmv_sketch_keys(const kmv_sketcher *s, const kmv_packed *keys, float *buffer, uint64_t *words);
+/** Projections of packed query block `block`: e[i * s->width + bit], i < tile->rows. */
+void kmv_sketch_project(const kmv_sketcher *s, const kmv_packed *queries, size_t block, float *e);
+/** Floats that the buffers of both need. */
+size_t kmv_sketch_room(const kmv_sketcher *s);
+
+#endif

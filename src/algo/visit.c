@@ -1,0 +1,221 @@
+/* algo/visit.c - see visit.h. */
+#include "algo/visit.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+    SLICE = 1024, /* words scanned at once, so that hits have room */
+    PAIRS = 4096, /* evaluated at once */
+    AHEAD = 12    /* pairs whose key is fetched beforehand */
+};
+
+static const double LOG2_E = 1.44269504088896340736;
+
+struct kmv_visit_space {
+    kmv_packed queries;
+    float *e, *shift, *value, *cost;
+    uint32_t *hits, *row, *key, *cell;
+    size_t pairs;
+};
+
+void kmv_visit_space_destroy(kmv_visit_space *space)
+{
+    if (space == NULL)
+        return;
+    kmv_packed_clear(&space->queries);
+    kmv_free(space->e);
+    kmv_free(space->shift);
+    kmv_free(space->value);
+    kmv_free(space->cost);
+    kmv_free(space->hits);
+    kmv_free(space->row);
+    kmv_free(space->key);
+    kmv_free(space->cell);
+    kmv_free(space);
+}
+
+kmv_status kmv_visit_space_create(const kmv_visit *v, kmv_visit_space **out, kmv_error *err)
+{
+    kmv_visit_space *s = kmv_alloc(1, sizeof *s, "room of a search", err);
+
+    if (s == NULL)
+        return KMV_ENOMEM;
+    if (kmv_packed_init(&s->queries, v->sketcher->tile, KMV_QUERIES, KMV_VISIT_QUERIES,
+                        v->sketcher->d, 0, err) != KMV_OK ||
+        (s->e = kmv_alloc(kmv_sketch_room(v->sketcher), sizeof(float), "projections", err)) ==
+            NULL ||
+        (s->shift = kmv_alloc(v->problem->k->ld, sizeof(float), "shift", err)) == NULL ||
+        (s->value = kmv_alloc(PAIRS, sizeof(float), "entries", err)) == NULL ||
+        (s->cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof(float), "cells", err)) == NULL ||
+        (s->cell = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof(uint32_t), "cells", err)) == NULL ||
+        (s->hits = kmv_alloc(SLICE, sizeof(uint32_t), "hits", err)) == NULL ||
+        (s->row = kmv_alloc(PAIRS, sizeof(uint32_t), "pairs", err)) == NULL ||
+        (s->key = kmv_alloc(PAIRS, sizeof(uint32_t), "pairs", err)) == NULL) {
+        kmv_visit_space_destroy(s);
+        return KMV_ENOMEM;
+    }
+    kmv_visit_shift(v->problem, s->shift);
+    *out = s;
+    return KMV_OK;
+}
+
+void kmv_heavy_chunk_clear(kmv_heavy_chunk *chunk)
+{
+    kmv_free(chunk->key);
+    kmv_free(chunk->value);
+    *chunk = (kmv_heavy_chunk){0};
+}
+
+void kmv_visit_shift(const kmv_problem *problem, float *shift)
+{
+    const kmv_points *q = problem->q, *k = problem->k;
+
+    for (size_t l = 0; l < q->d; l++)
+        shift[l] = (float)((q->origin != NULL ? q->origin[l] : 0) -
+                           (k->origin != NULL ? k->origin[l] : 0));
+}
+
+void kmv_visit_entries(const kmv_problem *problem, const kmv_sketcher *s, const float *shift,
+                       const uint32_t *row, const uint32_t *key, size_t count, float *value)
+{
+    const float scale = (float)(-LOG2_E / 2 / (problem->sigma * problem->sigma));
+    const kmv_points *q = problem->q, *k = problem->k;
+
+    for (size_t t = 0; t < count; t++) {
+        if (t + AHEAD < count) {
+            const char *next = (const char *)(k->x + key[t + AHEAD] * k->ld);
+
+            for (size_t b = 0; b < k->ld * sizeof(float); b += KMV_ALIGN)
+                __builtin_prefetch(next + b);
+        }
+        value[t] =
+            scale * s->isa->distance2(q->x + row[t] * q->ld, k->x + key[t] * k->ld, shift, k->ld);
+    }
+    s->tile->exp2(value, count);
+}
+
+uint64_t kmv_visit_word(const kmv_sketcher *s, const kmv_partition *p, const float *e,
+                        float *margin2)
+{
+    memset(margin2, 0, KMV_CELL_BITS_MAX * sizeof *margin2);
+    for (size_t b = 0; b < p->bits; b++) {
+        const float margin = e[p->bit[b]] - s->threshold[p->bit[b]];
+
+        margin2[b] = margin * margin;
+    }
+    return s->isa->signs_along(e, s->threshold);
+}
+
+static kmv_status reserve(kmv_heavy_chunk *c, size_t more, kmv_error *err)
+{
+    size_t room = c->room > 0 ? c->room : KMV_VISIT_QUERIES;
+    uint32_t *key = NULL;
+    float *value = NULL;
+
+    if (c->count + more <= c->room)
+        return KMV_OK;
+    while (room < c->count + more)
+        room += room / 2;
+    if ((key = kmv_alloc(room, sizeof *key, "heavy entries", err)) == NULL ||
+        (value = kmv_alloc(room, sizeof *value, "heavy entries", err)) == NULL) {
+        kmv_free(key);
+        return KMV_ENOMEM;
+    }
+    if (c->count > 0) {
+        memcpy(key, c->key, c->count * sizeof *key);
+        memcpy(value, c->value, c->count * sizeof *value);
+    }
+    kmv_free(c->key);
+    kmv_free(c->value);
+    c->key = key;
+    c->value = value;
+    c->room = room;
+    return KMV_OK;
+}
+
+/* Evaluate the pairs gathered so far and keep what exceeds tau; start[i + 1] counts row i's. */
+static kmv_status flush(const kmv_visit *v, size_t first, kmv_visit_space *s,
+                        kmv_heavy_chunk *chunk, kmv_visit_counts *counts, kmv_error *err)
+{
+    kmv_status st;
+
+    if ((st = reserve(chunk, s->pairs, err)) != KMV_OK)
+        return st;
+    kmv_visit_entries(v->problem, v->sketcher, s->shift, s->row, s->key, s->pairs, s->value);
+    for (size_t t = 0; t < s->pairs; t++) {
+        if (!(s->value[t] > v->rule.tau))
+            continue;
+        chunk->key[chunk->count] = s->key[t];
+        chunk->value[chunk->count++] = s->value[t];
+        chunk->start[s->row[t] - first + 1]++;
+    }
+    counts->evaluated += (double)s->pairs;
+    s->pairs = 0;
+    return KMV_OK;
+}
+
+static kmv_status search(const kmv_visit *v, size_t first, size_t i, uint64_t word,
+                         const float *margin2, kmv_visit_space *s, kmv_heavy_chunk *chunk,
+                         kmv_visit_counts *counts, kmv_error *err)
+{
+    const kmv_partition *p = v->partition;
+    const size_t cells = kmv_partition_near(p, kmv_partition_cell(p, word), margin2, v->rule.radius,
+                                            KMV_VISIT_CELLS_MAX, s->cell, s->cost);
+    kmv_status st;
+
+    for (size_t c = 0; c < cells; c++) {
+        const size_t end = p->start[s->cell[c] + 1];
+
+        for (size_t at = p->start[s->cell[c]]; at < end; at += SLICE) {
+            const size_t count = end - at < SLICE ? end - at : SLICE;
+            const size_t found = v->sketcher->isa->scan(p->word + at, count, word,
+                                                        v->rule.bits_apart, (uint32_t)at, s->hits);
+
+            counts->scanned += (double)count;
+            if (s->pairs + found > PAIRS && (st = flush(v, first, s, chunk, counts, err)) != KMV_OK)
+                return st;
+            for (size_t h = 0; h < found; h++) {
+                s->row[s->pairs] = (uint32_t)(first + i);
+                s->key[s->pairs++] = p->key[s->hits[h]];
+            }
+        }
+    }
+    counts->cells += (double)cells;
+    return KMV_OK;
+}
+
+kmv_status kmv_visit_rows(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *s,
+                          uint64_t *words, float *margin2, kmv_heavy_chunk *chunk,
+                          kmv_visit_counts *counts, kmv_cost *cost, kmv_error *err)
+{
+    const size_t rows = v->sketcher->tile->rows, width = v->sketcher->width;
+    kmv_points some = *v->problem->q;
+    kmv_problem part = *v->problem;
+    float here[KMV_CELL_BITS_MAX];
+    kmv_status st;
+
+    some.x += first * some.ld;
+    some.n = n;
+    some.owned = 0;
+    part.q = &some;
+    kmv_pack(&s->queries, &part, v->centre, NULL, n, 1, cost);
+    memset(chunk->start, 0, sizeof chunk->start);
+    s->pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i % rows == 0)
+            kmv_sketch_project(v->sketcher, &s->queries, i / rows, s->e);
+        words[i] = kmv_visit_word(v->sketcher, v->partition, s->e + i % rows * width, here);
+        if (margin2 != NULL)
+            memcpy(margin2 + i * KMV_CELL_BITS_MAX, here, sizeof here);
+        if ((st = search(v, first, i, words[i], here, s, chunk, counts, err)) != KMV_OK)
+            return st;
+    }
+    if ((st = flush(v, first, s, chunk, counts, err)) != KMV_OK)
+        return st;
+    for (size_t i = 0; i < KMV_VISIT_QUERIES; i++)
+        chunk->start[i + 1] += chunk->start[i];
+    counts->kept += (double)chunk->count;
+    return KMV_OK;
+}

@@ -1,0 +1,199 @@
+/* Sketches by every instruction set against their definition; cells, and cells in order of
+ * distance, against enumeration. */
+#include "check.h"
+
+#include <gsl/gsl_randist.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "algo/partition.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+enum { WORDS = 1000 };
+
+static uint64_t *random_words(size_t n)
+{
+    uint64_t *words = calloc(n, sizeof *words);
+
+    assert_non_null(words);
+    for (size_t t = 0; t < n; t++)
+        words[t] = kmv_stream_key(5, "words", t);
+    return words;
+}
+
+static void scan_finds_the_near_words(void **unused)
+{
+    uint64_t *words = random_words(WORDS);
+    const uint64_t query = words[17];
+    const size_t sizes[] = {0, 1, 7, 8, 9, 15, 16, 17, 100, WORDS - 1};
+
+    (void)unused;
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
+
+        if (!s->can_run())
+            continue;
+        for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {
+            for (unsigned most = 0; most <= 64; most += 8) {
+                uint32_t hits[WORDS];
+                /* from word 1 on: not aligned to a vector */
+                const size_t found = s->scan(words + 1, sizes[c], query, most, 100, hits);
+                size_t want = 0;
+
+                for (size_t t = 0; t < sizes[c]; t++) {
+                    if ((unsigned)__builtin_popcountll(words[1 + t] ^ query) > most)
+                        continue;
+                    assert_true(want < found);
+                    assert_int_equal(hits[want++], 100 + t);
+                }
+                assert_int_equal(found, want);
+            }
+        }
+    }
+    free(words);
+}
+
+static void signs_follow_the_thresholds(void **unused)
+{
+    enum { COUNT = 48, LDE = 50 };
+    float e[KMV_SKETCH_BITS * LDE], threshold[KMV_SKETCH_BITS], along[KMV_SKETCH_BITS];
+    gsl_rng *rng = kmv_rng_create(9, NULL);
+
+    (void)unused;
+    for (size_t t = 0; t < KMV_SKETCH_BITS * LDE; t++)
+        e[t] = (float)gsl_ran_gaussian(rng, 1);
+    for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
+        threshold[i] = (float)gsl_ran_gaussian(rng, 0.5);
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
+        uint64_t words[COUNT + 1] = {0};
+
+        if (!s->can_run())
+            continue;
+        words[COUNT - 1] = 77;
+        s->signs_down(e, LDE, threshold, COUNT - 1, words);
+        assert_int_equal(words[COUNT - 1], 77); /* nothing beyond the count */
+        for (size_t t = 0; t < COUNT - 1; t++) {
+            for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
+                assert_int_equal((words[t] >> i) & 1, e[i * LDE + t] > threshold[i]);
+                along[i] = e[i * LDE + t];
+            }
+            assert_true(words[t] == s->signs_along(along, threshold));
+        }
+    }
+    gsl_rng_free(rng);
+}
+
+static void distances_agree(void **unused)
+{
+    enum { LD = 80 };
+    float a[LD], b[LD], shift[LD], first = 0;
+    gsl_rng *rng = kmv_rng_create(11, NULL);
+    double want = 0;
+
+    (void)unused;
+    for (size_t l = 0; l < LD; l++) {
+        a[l] = (float)gsl_ran_gaussian(rng, 1);
+        b[l] = (float)gsl_ran_gaussian(rng, 1);
+        shift[l] = (float)gsl_ran_gaussian(rng, 1);
+        want += pow((double)a[l] - (double)b[l] + (double)shift[l], 2);
+    }
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
+        const float got = s->can_run() ? s->distance2(a, b, shift, LD) : first;
+
+        /* two roundings in a difference, squared; LD/16 + 4 additions of positive terms */
+        CHECK_CLOSE((double)got, want, 16 * 0x1p-24 * want + 8 * 0x1p-24 * LD);
+        if (isa > 0 && kmv_sketch_isa_at(0)->can_run())
+            assert_true(got == first); /* the same order of additions everywhere */
+        first = got;
+    }
+    gsl_rng_free(rng);
+}
+
+static void cells_hold_every_key_once(void **unused)
+{
+    static const unsigned char bit[] = {3, 60, 31, 7, 12};
+    uint64_t *words = random_words(WORDS);
+    kmv_error err = {""};
+
+    (void)unused;
+    for (size_t bits = 0; bits <= sizeof bit; bits++) {
+        kmv_partition p = {0};
+        unsigned char seen[WORDS] = {0};
+
+        CHECK_OK(kmv_partition_init(&p, words, WORDS, bit, bits, &err));
+        assert_int_equal(p.cells, (size_t)1 << bits);
+        assert_int_equal(p.start[0], 0);
+        assert_int_equal(p.start[p.cells], WORDS);
+        for (uint32_t c = 0; c < p.cells; c++) {
+            for (uint32_t s = p.start[c]; s < p.start[c + 1]; s++) {
+                assert_true(p.word[s] == words[p.key[s]]);
+                assert_int_equal(kmv_partition_cell(&p, p.word[s]), c);
+                assert_int_equal(seen[p.key[s]]++, 0);
+                assert_true(s == p.start[c] || p.key[s] > p.key[s - 1]);
+            }
+        }
+        kmv_partition_clear(&p);
+        kmv_partition_clear(&p);
+    }
+    free(words);
+}
+
+/* Every subset of the planes, by enumeration. */
+static void near_cells_are_those_within_the_radius(void **unused)
+{
+    static const unsigned char bit[] = {0, 1, 2, 3, 4, 5, 6};
+    enum { BITS = sizeof bit, CELLS = 1 << BITS, OWN = 37 };
+    const float margin2[BITS] = {0.5f, 0.01f, 0.2f, 0.0f, 1.5f, 0.03f, 0.2f};
+    const float radii[] = {0, 0.02f, 0.3f, 0.75f, 100};
+    uint64_t word = 0;
+    kmv_partition p = {0};
+    kmv_error err = {""};
+
+    (void)unused;
+    CHECK_OK(kmv_partition_init(&p, &word, 1, bit, BITS, &err));
+    for (size_t r = 0; r < sizeof radii / sizeof *radii; r++) {
+        uint32_t cell[CELLS];
+        float cost[CELLS];
+        unsigned char seen[CELLS] = {0};
+        const size_t count = kmv_partition_near(&p, OWN, margin2, radii[r], CELLS, cell, cost);
+        size_t want = 0;
+
+        assert_int_equal(cell[0], OWN);
+        for (size_t c = 0; c < count; c++) {
+            double sum = 0;
+
+            assert_int_equal(seen[cell[c]]++, 0);
+            for (size_t b = 0; b < BITS; b++)
+                sum += ((cell[c] ^ OWN) >> b & 1) != 0 ? (double)margin2[b] : 0;
+            CHECK_CLOSE((double)cost[c], sum, 8 * 0x1p-24 * sum);
+            assert_true(cost[c] <= radii[r]);
+        }
+        for (uint32_t c = 0; c < CELLS; c++) {
+            double sum = 0;
+
+            for (size_t b = 0; b < BITS; b++)
+                sum += ((c ^ OWN) >> b & 1) != 0 ? (double)margin2[b] : 0;
+            want += sum <= (double)radii[r] * (1 + 1e-6);
+        }
+        assert_int_equal(count, want);
+        assert_int_equal(kmv_partition_near(&p, OWN, margin2, radii[r], 3, cell, cost),
+                         want < 3 ? want : 3);
+    }
+    kmv_partition_clear(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scan_finds_the_near_words),
+        cmocka_unit_test(signs_follow_the_thresholds),
+        cmocka_unit_test(distances_agree),
+        cmocka_unit_test(cells_hold_every_key_once),
+        cmocka_unit_test(near_cells_are_those_within_the_radius),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
