@@ -8,7 +8,7 @@
 #include "gauss/reference.h"
 #include "gauss/tile.h"
 
-enum { N_Q = 70, N_K = 140, D = 11, R = 3 };
+enum { N_Q = 70, N_K = 140, D = 43, R = 3 };
 
 typedef struct {
     kmv_points q, k;
@@ -79,7 +79,7 @@ static void product(const kmv_problem *p, const char *isa, const double *x, size
 static void against_reference(void **state)
 {
     fixture *f = *state;
-    kmv_problem p = {.q = &f->q, .k = &f->k, .matrix = KMV_GAUSS, .sigma = 0.8};
+    kmv_problem p = {.q = &f->q, .k = &f->k, .matrix = KMV_GAUSS, .sigma = 1.6};
     double absolute[N_K * R];
     const kmv_tile *t;
     kmv_error err;

@@ -197,8 +197,9 @@ static void sizes(const kmv_tile *t)
 
     for (size_t a = 0; a < sizeof n_qs / sizeof *n_qs; a++) {
         for (size_t b = 0; b < sizeof n_ks / sizeof *n_ks; b++) {
-            for (size_t r = 1; r <= 3; r += 2) {
-                problem s = problem_make(n_qs[a], n_ks[b], 3 + a, 1, 0, 0, 0);
+            for (size_t variant = 0; variant < 4; variant++) {
+                const size_t r = variant % 2 ? 3 : 1, d = (variant / 2 ? 30 : 3) + a;
+                problem s = problem_make(n_qs[a], n_ks[b], d, sqrt((double)d) / 2, 0, 0, 0);
                 kmv_problem p = view(&s);
 
                 check_product(t, &p, r);
@@ -308,8 +309,8 @@ static void subsets(const kmv_tile *t)
 /* Same bits for 1, 2 and 3 threads; x scaled by powers of two scales y exactly. */
 static void invariance(const kmv_tile *t)
 {
-    enum { N = 300, D = 6, R = 3 };
-    problem s = problem_make(N, N, D, 1, 0, 0, 0);
+    enum { N = 300, D = 33, R = 3 };
+    problem s = problem_make(N, N, D, 2, 0, 0, 0);
     kmv_problem p = view(&s);
     double x[N * R], y[4][N * R];
     kmv_cost cost = {0};

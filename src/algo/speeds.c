@@ -11,18 +11,18 @@ enum { QUERIES = 96, KEYS = 4096, REPEATS = 3, EXP_FLOPS = 16 };
 
 /* Flops per second of the fused tile, its exponential counted as EXP_FLOPS: 2.7 Gpairs/s per core
  * at d = 64 were measured with AMX, 1.5 with AVX-512, half of that with AVX2. */
-static double tile_flops(const kmv_tile *tile)
+static double tile_flops(const kmv_tile *tile, size_t d)
 {
-    if (tile->split != NULL)
+    if (tile->split != NULL && d >= KMV_SPLIT_DIMS_MIN)
         return 4.0e11;
-    if (strcmp(tile->name, "avx512") == 0)
+    if (strcmp(tile->vectors, "avx512") == 0)
         return 2.2e11;
-    return strcmp(tile->name, "avx2") == 0 ? 1.1e11 : 1.0e10;
+    return strcmp(tile->vectors, "avx2") == 0 ? 1.1e11 : 1.0e10;
 }
 
 kmv_speeds kmv_speeds_nominal(const kmv_tile *tile, size_t d, size_t r)
 {
-    return (kmv_speeds){.pair_s = (2 * (double)(d + r) + EXP_FLOPS) / tile_flops(tile),
+    return (kmv_speeds){.pair_s = (2 * (double)(d + r) + EXP_FLOPS) / tile_flops(tile, d),
                         .flop_s = 0.5e-9,
                         .byte_s = 0.25e-9};
 }

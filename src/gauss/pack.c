@@ -24,16 +24,17 @@ kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, s
 {
     const size_t width = role == KMV_QUERIES ? tile->rows : tile->lanes;
     const size_t groups = capacity / width + (capacity % width != 0);
+    const int split = tile->split != NULL && d >= KMV_SPLIT_DIMS_MIN;
     kmv_packed out = {
         .tile = tile, .role = role, .width = width, .capacity = capacity, .n = 0, .d = d};
 
     out.x = kmv_alloc(groups * d, width * sizeof(float), "packed points", err);
     if (out.x != NULL)
         out.offset = kmv_alloc(groups, width * sizeof(float), "packed offsets", err);
-    if (out.offset != NULL && tile->split != NULL)
+    if (out.offset != NULL && split)
         out.parts = kmv_alloc(slots_of_parts(tile, role, groups) * kmv_round_up(d, KMV_SPLIT_DIMS),
                               KMV_SPLIT_PARTS * sizeof(uint16_t), "split points", err);
-    if (out.offset != NULL && (tile->split == NULL || out.parts != NULL))
+    if (out.offset != NULL && (!split || out.parts != NULL))
         out.reach = kmv_alloc(groups, sizeof(float), "reach of packed groups", err);
     if (out.reach != NULL && with_index)
         out.index = kmv_alloc(capacity, sizeof(size_t), "index of packed points", err);

@@ -24,7 +24,7 @@ typedef struct {
     float *x;
     float *offset;
     float *reach;     /* per group, the largest s |p - c|^2 / 2: bounds what cancels (gauss) */
-    uint16_t *parts;  /* split operands (tile.h) where the tile has a matrix unit, else NULL */
+    uint16_t *parts;  /* split operands (tile.h); NULL without a matrix unit, or with few d */
     int parts_fit;    /* packed coordinates are small enough for it */
     size_t *index;    /* which point stands in a slot, ascending; NULL: slot i holds point i */
     double norm2_max; /* largest |p - c|^2 / sigma^2 packed; infinite when float overflows */

@@ -29,7 +29,8 @@ enum {
     KMV_BLOCKS_MAX = 4, /* query blocks in one call of apply */
     KMV_STEPS_MAX = 4,
     KMV_SPLIT_PARTS = 3,
-    KMV_SPLIT_DIMS = 32 /* split operands are padded with zeros to a multiple of that */
+    KMV_SPLIT_DIMS = 32,    /* split operands are padded with zeros to a multiple of that */
+    KMV_SPLIT_DIMS_MIN = 24 /* with fewer dimensions vectors are as fast, and packing is smaller */
 };
 
 /**
