@@ -17,7 +17,7 @@ typedef union {
 
 static _Atomic size_t current, peak, calls;
 
-void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err)
+void *kmv_alloc_raw(size_t count, size_t size, const char *what, kmv_error *err)
 {
     size_t bytes, total, held, seen;
     header *h;
@@ -32,7 +32,6 @@ void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err)
         kmv_fail(err, KMV_ENOMEM, "%s: no memory for %zu bytes", what, bytes);
         return NULL;
     }
-    memset(h, 0, total);
     h->bytes = bytes;
     atomic_fetch_add(&calls, 1);
     held = atomic_fetch_add(&current, bytes) + bytes;
@@ -40,6 +39,13 @@ void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err)
     while (held > seen && !atomic_compare_exchange_weak(&peak, &seen, held))
         ;
     return h + 1;
+}
+
+void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err)
+{
+    void *p = kmv_alloc_raw(count, size, what, err);
+
+    return p != NULL ? memset(p, 0, kmv_round_up(count * size, KMV_ALIGN)) : NULL;
 }
 
 void kmv_free(void *p)

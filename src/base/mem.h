@@ -13,10 +13,14 @@
  *  short, with err set to how much was wanted for `what`. count = 0 gives a valid pointer. */
 void *kmv_alloc(size_t count, size_t size, const char *what, kmv_error *err);
 
-/** Free what kmv_alloc gave; NULL is harmless. */
+/** The same without zeroing, for large arrays that are written before they are read: their pages
+ * are then first touched by the threads that fill them. */
+void *kmv_alloc_raw(size_t count, size_t size, const char *what, kmv_error *err);
+
+/** Free what kmv_alloc or kmv_alloc_raw gave; NULL is harmless. */
 void kmv_free(void *p);
 
-/** Bytes held now, the most held since the last kmv_mem_reset_peak, calls to kmv_alloc so far. */
+/** Bytes held now, the most held since the last kmv_mem_reset_peak, calls to either so far. */
 size_t kmv_mem_current(void);
 size_t kmv_mem_peak(void);
 size_t kmv_mem_calls(void);

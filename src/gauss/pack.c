@@ -28,12 +28,13 @@ kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, s
     kmv_packed out = {
         .tile = tile, .role = role, .width = width, .capacity = capacity, .n = 0, .d = d};
 
-    out.x = kmv_alloc(groups * d, width * sizeof(float), "packed points", err);
+    out.x = kmv_alloc_raw(groups * d, width * sizeof(float), "packed points", err);
     if (out.x != NULL)
-        out.offset = kmv_alloc(groups, width * sizeof(float), "packed offsets", err);
+        out.offset = kmv_alloc_raw(groups, width * sizeof(float), "packed offsets", err);
     if (out.offset != NULL && split)
-        out.parts = kmv_alloc(slots_of_parts(tile, role, groups) * kmv_round_up(d, KMV_SPLIT_DIMS),
-                              KMV_SPLIT_PARTS * sizeof(uint16_t), "split points", err);
+        out.parts =
+            kmv_alloc_raw(slots_of_parts(tile, role, groups) * kmv_round_up(d, KMV_SPLIT_DIMS),
+                          KMV_SPLIT_PARTS * sizeof(uint16_t), "split points", err);
     if (out.offset != NULL && (!split || out.parts != NULL))
         out.reach = kmv_alloc(groups, sizeof(float), "reach of packed groups", err);
     if (out.reach != NULL && with_index)
@@ -143,6 +144,17 @@ static void split_group(kmv_packed *p, size_t group)
         split->keys(x, p->d, parts);
 }
 
+/* A last group of query blocks may be incomplete; the matrix unit reads it whole. */
+static void clear_last_parts(kmv_packed *p, size_t groups)
+{
+    const size_t per_point = KMV_SPLIT_PARTS * kmv_round_up(p->d, KMV_SPLIT_DIMS);
+    const size_t at = groups % KMV_BLOCKS_MAX, first = (groups - at) * p->width;
+
+    if (p->role == KMV_QUERIES && at > 0)
+        memset(p->parts + first * per_point, 0,
+               KMV_BLOCKS_MAX * p->width * per_point * sizeof *p->parts);
+}
+
 /* Returns the largest |p - c|^2 of the group; infinity where float overflowed. */
 static double pack_group(kmv_packed *p, const packing *g, const size_t *which, size_t group)
 {
@@ -198,6 +210,8 @@ void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, c
     for (size_t l = 0; l < p->d && is_query; l++)
         g.from_origin += centre[l] * centre[l];
     p->n = n;
+    if (p->parts != NULL)
+        clear_last_parts(p, groups);
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(max : norm2_max)
     for (size_t i = 0; i < groups; i++) {
         const double norm2 = pack_group(p, &g, which, i);
