@@ -121,8 +121,12 @@ static const opts planned = {
 /* Pilot rows for the number of directions: their pairs cost as much as that many rows squared. */
 enum { DIRECTION_ROWS = 16 };
 
-/* The drawn sample and the pilot are not what the approximation supposes: a little more. */
-static const double SAFETY_MORE = 1.05;
+/* A column with more than this part of eps^2 in |x|^2 is kept in any case: the pilot says too
+ * little of single columns. There are at most 1 / (FORCED eps^2) of them. */
+static const double FORCED = 0.25;
+
+/* Standard errors of the pilot's prediction that the sample makes up for. */
+static const double DEVIATIONS = 2;
 
 /* Draws, scores and the search for m: about so many passes over n numbers per product. */
 enum { PASSES = 200 };
@@ -153,9 +157,9 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
 {
     const size_t n_k = problem->k->n;
     const double n = (double)n_k, d = (double)problem->k->d;
-    const double safety =
-        SAFETY_MORE *
-        kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), context->settings->delta);
+    const double delta = context->settings->delta, largest = kmv_pilot_largest(pilot);
+    const double safety = kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), delta) *
+                          sqrt(1 + DEVIATIONS * kmv_pilot_spread(pilot, 1, 2));
     kmv_column_sampler *s = NULL;
     kmv_forecast f = {.error = INFINITY, .text = "too many columns"};
     kmv_status st;
@@ -175,7 +179,9 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     for (size_t j = 0; j < n_k; j++)
         s->x2[j] = 1;
     set_scores(s, n);
-    m = kmv_sample_size(s->score, s->x2, s->c2_check, n_k, s->eps * sqrt(n), s->delta, 1, s->p);
+    s->forced = FORCED * s->eps * s->eps;
+    s->miss = largest * largest * (double)problem->q->n / (double)(pilot->count / 2);
+    m = kmv_column_sampler_size(s, n);
     if (m < n) {
         f.error = safety * sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n_k) / n);
         snprintf(f.text, sizeof f.text, "m = %.4g (error <= %.3g rms)", m, safety);

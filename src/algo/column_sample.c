@@ -331,22 +331,68 @@ double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *c
     return total;
 }
 
+/* V that the check rows predict, and what they may have missed. */
+static double guarded_variance(const kmv_column_sampler *s)
+{
+    const size_t n = s->problem->k->n;
+    double worst = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        if (s->p[j] < 1 && s->x2[j] > 0)
+            worst = fmax(worst, s->x2[j] * (1 / s->p[j] - 1));
+    }
+    return kmv_sample_variance(s->x2, s->c2_check, s->p, n) + s->miss * worst;
+}
+
+static void set_probabilities(kmv_column_sampler *s, double m, double x_norm2)
+{
+    kmv_sample_probabilities(s->score, s->problem->k->n, m, s->p);
+    for (size_t j = 0; j < s->problem->k->n && s->forced > 0; j++)
+        s->p[j] = s->x2[j] > s->forced * x_norm2 ? 1 : s->p[j];
+}
+
+double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2)
+{
+    double lo = 1, hi = (double)s->problem->k->n;
+
+    while (hi > 1.02 * lo) {
+        const double middle = sqrt(lo * hi);
+
+        set_probabilities(s, middle, x_norm2);
+        if (guarded_variance(s) <= s->eps * s->eps * x_norm2)
+            hi = middle;
+        else
+            lo = middle;
+    }
+    set_probabilities(s, hi, x_norm2);
+    return hi;
+}
+
+/* Probabilities for one product; returns the expected size of the sample. */
+static double choose(kmv_column_sampler *s, size_t samples, double safety, double x_norm2)
+{
+    const size_t n = s->problem->k->n;
+    double m = (double)samples;
+
+    if (samples > 0) {
+        kmv_sample_probabilities(s->score, n, m, s->p);
+    } else if (s->shared != NULL) {
+        m = s->effort * kmv_column_sampler_size(s, x_norm2);
+        set_probabilities(s, m, x_norm2);
+    } else {
+        m = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2), s->delta,
+                            safety, s->p);
+    }
+    return m;
+}
+
 void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,
                               kmv_apply_context *context)
 {
     const size_t n = s->problem->k->n;
-    double expected = (double)samples;
+    const double expected = choose(s, samples, safety, x_norm2);
     size_t count;
 
-    if (samples > 0)
-        kmv_sample_probabilities(s->score, n, expected, s->p);
-    else
-        expected = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2),
-                                   s->delta, safety, s->p);
-    if (samples == 0 && s->effort != 1) {
-        expected *= s->effort;
-        kmv_sample_probabilities(s->score, n, expected, s->p);
-    }
     kmv_rng_restart(s->rng, context->key);
     count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
     if (s->c2_check != NULL)

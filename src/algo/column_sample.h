@@ -57,6 +57,9 @@ typedef struct {
     int threads;
     double eps, delta;
     double effort; /* times the samples that eps asks for; 1 */
+    double forced; /* columns with a larger part of |X|_F^2 are always kept; 0: none are */
+    double miss;   /* added to V when sizing: so many times the largest x_j^2 (1/p_j - 1), for
+                      entries that the pilot has not met; 0 */
     kmv_packed queries, keys;
     kmv_workspace *workspace;
     gsl_rng *rng;
@@ -92,11 +95,17 @@ void kmv_column_sampler_destroy(kmv_column_sampler *s);
  *  vanish; returns their sum, |X|_F^2 in that unit. */
 double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *context);
 
+/** Expected sample size, to 2 %, with which the predicted rms error, guarded by `miss`, is within
+ * eps |X|_F; s->p holds the probabilities, those of forced columns 1. s->score and s->x2 are set.
+ */
+double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2);
+
 /**
  * The product by s->score: `samples` columns expected, or, for 0, as many as the pilot's prediction
  * for c_j asks for: with safety = 0 such that the error stays within eps |X|_F with probability
  * 1 - delta by the inequality above (an estimate stands in for c_j, so the promise is as good as
- * the pilot); else such that the rms error is eps / safety. Sets err_est to sqrt(V) / |X|_F where
+ * the pilot); else such that the rms error is eps / safety. One made from a shared pilot takes
+ * `effort` times the size of kmv_column_sampler_size instead. Sets err_est to sqrt(V) / |X|_F where
  * there is a pilot. Allocates nothing.
  */
 void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,

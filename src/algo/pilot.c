@@ -209,6 +209,35 @@ double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows)
     return fmin(n_q, fmax(1, trace * trace / (diagonal + others)));
 }
 
+double kmv_pilot_largest(const kmv_pilot *pilot)
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < pilot->count; i++) {
+        for (size_t j = 0; j < pilot->problem->k->n; j++)
+            largest = fmaxf(largest, pilot->entries[i * pilot->ld + j]);
+    }
+    return (double)largest;
+}
+
+double kmv_pilot_spread(const kmv_pilot *pilot, size_t begin, size_t step)
+{
+    double sum = 0, squares = 0, count = 0, mean;
+
+    for (size_t i = begin; i < pilot->count; i += step) {
+        const float *row = pilot->entries + i * pilot->ld;
+        const double mass = dot(row, row, pilot->problem->k->n);
+
+        sum += mass;
+        squares += mass * mass;
+        count += 1;
+    }
+    if (count < 2 || !(sum > 0))
+        return 1;
+    mean = sum / count;
+    return sqrt(fmax(0, squares / count - mean * mean) / (count - 1)) / mean;
+}
+
 double kmv_error_safety(double nu, double delta)
 {
     /* GSL's inverse is wrong from about 1e5 degrees on; there the cube root is normal to six digits

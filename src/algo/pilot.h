@@ -57,6 +57,13 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2);
  */
 double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows);
 
+/** The largest entry of the pilot. */
+double kmv_pilot_largest(const kmv_pilot *pilot);
+
+/** Relative standard error of the mean squared row norm over rows begin, begin + step, ... of the
+ *  pilot: how far predictions that rest on them may be off. 1 for fewer than two rows. */
+double kmv_pilot_spread(const kmv_pilot *pilot, size_t begin, size_t step);
+
 /** The factor between the error that is exceeded with probability delta and the root mean square
  *  error, by that approximation: sqrt(chi^2_nu(1 - delta) / nu). */
 double kmv_error_safety(double nu, double delta);
