@@ -253,6 +253,30 @@ static void reaches(const kmv_tile *t)
     }
 }
 
+/* The unit of length does not matter, nor where split operands no longer fit (beyond 2^80 = 1e24)
+ * or lose their smallest parts. */
+static void units(const kmv_tile *t)
+{
+    static const double lengths[] = {1e-25, 1e-20, 1e-10, 1e10, 1e20, 1e25};
+
+    for (size_t m = 0; m < sizeof lengths / sizeof *lengths; m++) {
+        problem s = problem_make(45, 130, 40, 2 * lengths[m], 0, 0, 0);
+        kmv_problem p = view(&s);
+        kmv_points *sets[] = {&s.q, &s.k};
+
+        for (size_t set = 0; set < 2; set++) {
+            for (size_t i = 0; i < sets[set]->n * sets[set]->ld; i++)
+                sets[set]->x[i] *= (float)lengths[m];
+            for (size_t l = 0; l < 40; l++)
+                sets[set]->origin[l] *= lengths[m];
+        }
+        assert_true(exponent(&p, 0, 0) > -10);
+        check_product(t, &p, 1);
+        check_product(t, &p, 2);
+        problem_clear(&s);
+    }
+}
+
 /* Near pairs far from the centre, so that only differences can be right: 64 sigma out, 1 apart. */
 static void cancellation(const kmv_tile *t)
 {
@@ -439,6 +463,7 @@ static void packing(void **state)
 EACH(sizes)
 EACH(accuracy)
 EACH(reaches)
+EACH(units)
 EACH(cancellation)
 EACH(subsets)
 EACH(invariance)
@@ -448,15 +473,11 @@ EACH(softmax_product)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packing),
-        cmocka_unit_test(sizes_all),
-        cmocka_unit_test(accuracy_all),
-        cmocka_unit_test(reaches_all),
-        cmocka_unit_test(cancellation_all),
-        cmocka_unit_test(subsets_all),
-        cmocka_unit_test(invariance_all),
-        cmocka_unit_test(stream_all),
-        cmocka_unit_test(softmax_product_all),
+        cmocka_unit_test(packing),      cmocka_unit_test(sizes_all),
+        cmocka_unit_test(accuracy_all), cmocka_unit_test(reaches_all),
+        cmocka_unit_test(units_all),    cmocka_unit_test(cancellation_all),
+        cmocka_unit_test(subsets_all),  cmocka_unit_test(invariance_all),
+        cmocka_unit_test(stream_all),   cmocka_unit_test(softmax_product_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
