@@ -43,11 +43,11 @@ static double distance(const kmv_scaled *q, size_t i, const kmv_scaled *k, size_
 static const kmv_heavy_spec spec = {
     .alpha = 1.0 / 3, .rho = 0.5, .miss = 0.1, .width = 2, .room = 1, .budget = 4};
 
-/* One pair at the radius, 60 keys far off: found in all but 1 - (1 - p)^tables of 400 searches, to
+/* One pair at the radius, 60 keys far off: found in all but 1 - (1 - p)^tables of 300 searches, to
  * 5 standard deviations (failure probability below 1e-6); and that is at least 1 - miss. */
 static void heavy_recall(void **state)
 {
-    enum { N = 61, SEARCHES = 400 };
+    enum { N = 61, SEARCHES = 300 };
     kmv_scaled q = random_points(1, 4, 0, 0), k = random_points(N, 4, 0, 1);
     const double radius = sqrt(2.0 / 3 * log((double)N));
     double found = 0, want = 0;
@@ -131,7 +131,7 @@ static void heavy_rows(void **state)
  */
 static void density_moments(void **state)
 {
-    enum { N_Q = 12, N_K = 50, RUNS = 4000 };
+    enum { N_Q = 12, N_K = 50, RUNS = 2000 };
     kmv_scaled q = random_points(N_Q, 3, 0.8, 4), k = random_points(N_K, 3, 0.8, 5);
     double mean[N_Q] = {0}, square[N_Q] = {0}, light[N_Q] = {0}, mean_of_light = 0;
     uint32_t members[N_K];
@@ -301,7 +301,7 @@ static void meets_eps(void **state)
 
     (void)state;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        fixture f = make("planted", "n=600,d=24", seed % 2 ? "gauss" : "ones", seed);
+        fixture f = make("planted", "n=300,d=16", seed % 2 ? "gauss" : "ones", seed);
         kmv_report report;
         kmv_plan *plan;
         double null_err = 0;
@@ -316,10 +316,10 @@ static void meets_eps(void **state)
         CHECK_CLOSE(part(&report, "largest=") + part(&report, "kde=") + part(&report, "samples="),
                     report.apply.pairs, 0);
         CHECK_CLOSE(part(&report, "heavy="), report.prepare.pairs, 0);
-        CHECK_CLOSE(part(&report, "largest="), 600 * ceil(pow(600, 1 - 0.109)), 0);
+        CHECK_CLOSE(part(&report, "largest="), 300 * ceil(pow(300, 1 - 0.109)), 0);
         assert_true(part(&report, "heavy=") > 0 && part(&report, "kde=") > 0);
-        assert_true(part(&report, "samples=") >= 600 &&
-                    part(&report, "samples=") + part(&report, "largest=") < 0.9 * 600 * 600);
+        assert_true(part(&report, "samples=") >= 300 &&
+                    part(&report, "samples=") + part(&report, "largest=") < 0.9 * 300 * 300);
         kmv_plan_destroy(plan);
         clear(&f);
     }
@@ -406,7 +406,7 @@ static void exact_cases(void **state)
 /* Equal bits for 1, 2 and 3 threads, other ones at the next apply; nothing allocated on the way. */
 static void threads_keep_bits(void **state)
 {
-    fixture f = make("planted", "n=500,d=20", "gauss", 6);
+    fixture f = make("planted", "n=300,d=16", "gauss", 6);
     double *first = calloc(f.n, sizeof *first);
 
     (void)state;

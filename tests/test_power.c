@@ -9,7 +9,7 @@
 
 static kmv_error err;
 
-enum { N_MAX = 400 };
+enum { N_MAX = 150 };
 static double u[N_MAX], v[N_MAX], u_again[N_MAX], v_again[N_MAX];
 
 static kmv_power_spec spec_of(const char *algo, const char *options)
@@ -81,23 +81,23 @@ static void random_products(void **state)
     kmv_entries e = {0};
 
     (void)state;
-    CHECK_OK(kmv_generate("clusters", "n=300,n_k=400,d=8,count=3", 4, &d, &err));
+    CHECK_OK(kmv_generate("clusters", "n=120,n_k=150,d=8,count=3", 4, &d, &err));
     CHECK_OK(kmv_entries_init(&e, &p, KMV_ROW_RAW, NULL, 0, 1, NULL, &err));
     CHECK_OK(kmv_op_norm(&e, 0, KMV_OP_NORM_STEPS, &norm, &tol, &err));
     spec.settings.eps = 0.2;
     assert_true(norm > 2);
     CHECK_OK(kmv_power_norm(&p, &spec, u, v, &found, &err));
     CHECK_CLOSE(found.mean, norm, 0.05 * norm);
-    CHECK_CLOSE(length(u, 300), 1, 1e-12);
-    CHECK_CLOSE(length(v, 400), 1, 1e-12);
+    CHECK_CLOSE(length(u, 120), 1, 1e-12);
+    CHECK_CLOSE(length(v, 150), 1, 1e-12);
     assert_true(found.sd > 0 && found.residual > 0);
     spec.settings.threads = 2;
     CHECK_OK(kmv_power_norm(&p, &spec, u_again, v_again, &again, &err));
-    assert_memory_equal(u, u_again, 300 * sizeof *u);
-    assert_memory_equal(v, v_again, 400 * sizeof *v);
+    assert_memory_equal(u, u_again, 120 * sizeof *u);
+    assert_memory_equal(v, v_again, 150 * sizeof *v);
     spec.settings.seed = 2;
     CHECK_OK(kmv_power_norm(&p, &spec, u_again, v_again, &again, &err));
-    assert_memory_not_equal(u, u_again, 300 * sizeof *u);
+    assert_memory_not_equal(u, u_again, 120 * sizeof *u);
     /* exact products meet Lanczos: both are Rayleigh quotients, each below by at most its tolerance
      */
     spec = spec_of("exact", "");
