@@ -16,26 +16,6 @@ enum {
 
 /* ---- codes ----------------------------------------------------------------------------------- */
 
-/* The bits of a query that it is sure of: all but the `wild` smallest |product|. */
-static uint32_t sure_bits(const float *product, kmv_hash_shape shape)
-{
-    uint32_t sure = (uint32_t)(((uint64_t)1 << shape.bits) - 1);
-
-    for (size_t w = 0; w < shape.wild; w++) {
-        float least = INFINITY;
-        uint32_t bit = 0;
-
-        for (size_t l = 0; l < shape.bits; l++) {
-            if ((sure >> l & 1) != 0 && fabsf(product[l]) < least) {
-                least = fabsf(product[l]);
-                bit = (uint32_t)1 << l;
-            }
-        }
-        sure &= ~bit;
-    }
-    return sure;
-}
-
 /* Codes of all points in all tables; mask NULL for keys. planes: groups of directions; products:
  * room of each thread. */
 static void fill_codes(const kmv_hash_tables *h, const kmv_hash_points *points, const float *planes,
@@ -46,7 +26,8 @@ static void fill_codes(const kmv_hash_tables *h, const kmv_hash_points *points, 
 
 #pragma omp parallel for num_threads(h->threads) schedule(static)
     for (size_t first = 0; first < points->n; first += kernel->rows) {
-        float *out = products + (size_t)omp_get_thread_num() * kernel->rows * ld * kernel->width;
+        float *out = products + (size_t)omp_get_thread_num() *
+                                    (kernel->rows * ld * kernel->width + KMV_JOIN_BITS);
         const float *row[KMV_JOIN_ROWS];
 
         for (size_t i = 0; i < kernel->rows; i++)
@@ -55,13 +36,11 @@ static void fill_codes(const kmv_hash_tables *h, const kmv_hash_points *points, 
         for (size_t i = 0; i < kernel->rows && first + i < points->n; i++) {
             for (size_t t = 0; t < h->tables; t++) {
                 const float *product = out + i * ld * kernel->width + t * bits;
-                uint32_t word = 0;
+                const size_t at = t * points->n + first + i;
+                uint32_t sure;
 
-                for (size_t l = 0; l < bits; l++)
-                    word |= (uint32_t)(product[l] >= 0) << l;
-                code[t * points->n + first + i] = word;
-                if (mask != NULL)
-                    mask[t * points->n + first + i] = sure_bits(product, h->shape);
+                kernel->signs(product, bits, mask != NULL ? h->shape.wild : 0, code + at,
+                              mask != NULL ? mask + at : &sure);
             }
         }
     }
@@ -72,8 +51,9 @@ static kmv_status draw_codes(kmv_hash_tables *h, gsl_rng *rng, kmv_cost *cost, k
     const size_t width = h->in->kernel->width, d = h->in->k.d, count = h->tables * h->shape.bits;
     const size_t groups = (count + width - 1) / width;
     float *planes = kmv_alloc(groups * width * d, sizeof *planes, "hyperplanes", err);
-    float *products = kmv_alloc((size_t)h->threads * h->in->kernel->rows * groups * width,
-                                sizeof *products, "products with hyperplanes", err);
+    float *products =
+        kmv_alloc((size_t)h->threads * (h->in->kernel->rows * groups * width + KMV_JOIN_BITS),
+                  sizeof *products, "products with hyperplanes", err);
     const kmv_status st = planes != NULL && products != NULL ? KMV_OK : KMV_ENOMEM;
 
     if (st == KMV_OK) {
@@ -282,6 +262,19 @@ typedef struct {
     float clip;
 } joining;
 
+/* Brings the rows of the next block near while this one computes. */
+static void fetch_rows(const joining *w, size_t begin, size_t end)
+{
+    const kmv_hash_points *q = &w->h->in->q;
+
+    for (size_t e = begin; e < end && w->g->query != NULL; e++) {
+        const float *row = q->x + w->g->query[e] * q->ld;
+
+        for (size_t l = 0; l < q->d; l += 16)
+            __builtin_prefetch(row + l);
+    }
+}
+
 /* part += sums of entries begin .. end - 1, all of bucket c, over its groups. */
 static void join_run(const joining *w, size_t c, size_t begin, size_t end)
 {
@@ -307,6 +300,7 @@ static void join_run(const joining *w, size_t c, size_t begin, size_t end)
         for (size_t s = 0; s < w->earlier; s++)
             call.key_code[s] = w->g->key_code[s] + slot;
         for (size_t e = begin; e < end; e += rows) {
+            fetch_rows(w, e + rows, e + 2 * rows < end ? e + 2 * rows : end);
             for (size_t i = 0; i < rows; i++) {
                 const size_t entry = e + i < end ? e + i : end - 1;
                 const size_t query = w->g->query != NULL ? w->g->query[entry] : entry;

@@ -247,8 +247,9 @@ static void fill_masses(const kmv_lsh_survey *s, masses *m)
     }
 }
 
-/* Cost, in pairs, of what is not pairs: measured on AVX-512 at d = 64 (docs/lsh.md, 5). */
-static const double COST_PACK = 30, COST_VISIT = 24, COST_EARLIER = 0.04;
+/* Cost, in pairs, of what is not pairs, counted in cycles on AVX-512 at d = 64: packing a slot of a
+ * table, a look into a bucket, telling apart what met in an earlier table, choosing a wild bit. */
+static const double COST_PACK = 40, COST_VISIT = 40, COST_EARLIER = 0.04, COST_WILD = 5;
 
 /* The best clip for these tables; returns the cost. h: per angle. */
 static double choose_clip(const kmv_lsh_survey *s, const masses *m, const double *h, double clip,
@@ -257,6 +258,8 @@ static double choose_clip(const kmv_lsh_survey *s, const masses *m, const double
     const double n_q = (double)s->in->q.n, n_k = (double)s->in->k.n, ratio = n_k / n_q;
     const double tables = (double)c->tables;
     const double visits = tables * (double)((size_t)1 << c->shape.wild);
+    /* Half a group of every bucket is empty. */
+    const double slots = 0.5 * (double)s->in->kernel->width * exp2((double)c->shape.bits) / n_q;
     double missed[KMV_LSH_ANGLES], mean = 0, best = INFINITY, work;
     const size_t most = s->rows * s->in->k.n / 16 + 1024;
 
@@ -268,7 +271,8 @@ static double choose_clip(const kmv_lsh_survey *s, const masses *m, const double
     }
     c->pairs = tables * mean * n_k;
     work = c->pairs * (1 + COST_EARLIER * fmax(0, tables - 1) / 2) + visits * COST_VISIT +
-           tables * ratio * COST_PACK + tables * (double)c->shape.bits * (1 + ratio);
+           tables * (ratio + slots) * COST_PACK +
+           tables * ((double)c->shape.bits * (1 + ratio) + COST_WILD * (double)c->shape.wild);
     for (size_t v = 0; v < LEVELS; v++) {
         double rest = s->tail, bias2 = 0, samples;
 

@@ -17,6 +17,7 @@ enum {
     KMV_JOIN_ROWS = 8,     /* no kernel takes more rows at a time */
     KMV_JOIN_WIDTH = 16,   /* nor has wider groups */
     KMV_JOIN_COLUMNS = 16, /* columns of one call */
+    KMV_JOIN_BITS = 32,    /* of a code */
     KMV_JOIN_EARLIER = 32  /* codes that a pair can be left out for */
 };
 
@@ -47,6 +48,11 @@ typedef struct {
 
     /** out[i * groups * width + j] = q_i . k_j for `rows` queries q[i]. */
     void (*dots)(const float *const *q, const float *k, size_t groups, size_t d, float *out);
+
+    /** The signs of `bits` <= KMV_JOIN_BITS products (bit l set: product[l] >= 0), and which of
+     * them are not among the `wild` smallest in magnitude (compared to 2^-18 relative). Reads
+     *  KMV_JOIN_BITS products. */
+    void (*signs)(const float *product, size_t bits, size_t wild, uint32_t *code, uint32_t *sure);
 
     /** One group from `width` rows: k[l * width + s] = row[s][l]. */
     void (*pack)(const float *const *row, size_t d, float *k);

@@ -2,6 +2,7 @@
  * after its vec_<isa>_body.h, ROWS (queries at a time), VECS (groups at a time) and NAME,
  * NAME_TEXT. A group is one vector of keys. */
 #include <math.h>
+#include <string.h>
 
 #include "gauss/join.h"
 
@@ -109,6 +110,41 @@ static void dots(const float *const *q, const float *k, size_t groups, size_t d,
     }
 }
 
+/* Loops of fixed length over integers, for the compiler to vectorise. */
+ALWAYS void signs_of(const float *product, const uint32_t lanes, uint32_t bits, size_t wild,
+                     uint32_t *code, uint32_t *sure)
+{
+    uint32_t raw[KMV_JOIN_BITS], size[KMV_JOIN_BITS], word = 0;
+
+    memcpy(raw, product, lanes * sizeof *raw);
+    for (uint32_t l = 0; l < lanes; l++)
+        word |= (raw[l] >> 31 == 0 || raw[l] == 0x80000000u ? 1u : 0u) << l;
+    *sure = (uint32_t)(((uint64_t)1 << bits) - 1);
+    *code = word & *sure;
+    if (wild == 0)
+        return;
+    /* |product| in the order of its bits, with the number of the bit in the last five. */
+    for (uint32_t l = 0; l < lanes; l++)
+        size[l] = l < bits ? (raw[l] & 0x7fffffe0u) | l : UINT32_MAX;
+    for (size_t w = 0; w < wild; w++) {
+        uint32_t least = UINT32_MAX;
+
+        for (size_t l = 0; l < lanes; l++)
+            least = size[l] < least ? size[l] : least;
+        for (size_t l = 0; l < lanes; l++)
+            size[l] = size[l] == least ? UINT32_MAX : size[l];
+        *sure &= ~(1u << (least & 31));
+    }
+}
+
+static void signs(const float *product, size_t bits, size_t wild, uint32_t *code, uint32_t *sure)
+{
+    if (bits <= 16)
+        signs_of(product, 16, (uint32_t)bits, wild, code, sure);
+    else
+        signs_of(product, KMV_JOIN_BITS, (uint32_t)bits, wild, code, sure);
+}
+
 static void pack(const float *const *row, size_t d, float *k)
 {
     for (size_t l = 0; l < d; l++) {
@@ -117,5 +153,10 @@ static void pack(const float *const *row, size_t d, float *k)
     }
 }
 
-const kmv_join_kernel NAME = {
-    .name = NAME_TEXT, .rows = ROWS, .width = VL, .join = join, .dots = dots, .pack = pack};
+const kmv_join_kernel NAME = {.name = NAME_TEXT,
+                              .rows = ROWS,
+                              .width = VL,
+                              .join = join,
+                              .dots = dots,
+                              .signs = signs,
+                              .pack = pack};
