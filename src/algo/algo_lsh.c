@@ -31,19 +31,20 @@ static const kmv_option options[] = {
      "columns to draw for the rest, expected; 0: set from eps", NULL},
     {"clip", KMV_OPT_REAL, offsetof(opts, clip), "-1", -1, 1,
      "sampled entries above this count once instead of 1/p times; 0: off; -1: set from eps", NULL},
-    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "64", 0, 4096,
+    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "128", 0, 4096,
      "rows computed exactly to plan; 0: none", NULL},
-    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "1.15", 0, 1000,
+    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "1.3", 0, 1000,
      "the rms error aimed at is eps / safety; 0: eps sqrt(delta), for Markov's inequality", NULL},
     {0},
 };
 
-/* Columns packed at a time, and levels of the clip that an apply may choose from. */
-enum { SAMPLE_AT_ONCE = 8192, LEVELS_MAX = 40 };
+/* Columns packed at a time, levels of the clip that an apply may choose from, and fewest samples
+ * from eps: with a handful the error is anything, whatever its mean. */
+enum { SAMPLE_AT_ONCE = 2048, LEVELS_MAX = 40, SAMPLES_LEAST = 96 };
 
 /* Shares of |x_j|^2, |x_j| and |x_j| c_j in the probabilities: one of these, whichever the check
  * rows of the pilot prefer. The first share is the constant of the guarantee. */
-static const double mixtures[][3] = {{0.85, 0.15, 0}, {0.25, 0.75, 0}, {0.25, 0.15, 0.6}};
+static const double mixtures[][3] = {{0.85, 0.15, 0}, {0.25, 0.75, 0}, {0.25, 0, 0.75}};
 
 typedef struct {
     const kmv_problem *problem;
@@ -116,13 +117,13 @@ static void destroy(void *state)
 
 /* ---- preparation ----------------------------------------------------------------------------- */
 
-/* The smallest entry that the plan looks at: all below it together have a squared mass below 4
- * target2, which is 4 samples' worth. */
+/* The smallest entry that the plan looks at one by one: if all were as large, a thousand samples
+ * would do. */
 static float floor_of(const lsh *s)
 {
     const double pairs = (double)s->in.q.n * (double)s->in.k.n;
 
-    return (float)fmax(-31, 0.5 * log2(4 * s->target2 / pairs));
+    return (float)fmin(-2, fmax(-31, 0.5 * log2(1000 * s->target2 / pairs)));
 }
 
 static kmv_status plan_tables(lsh *s, const kmv_prepare_context *context, kmv_error *err)
@@ -324,7 +325,7 @@ static size_t choose_level(const lsh *s, const ladder *l, double norm2, double *
         double m = (double)given, error;
 
         if (given == 0)
-            m = room > 0 ? fmin(n, l->spread[v] / (room + l->mass[v])) : n;
+            m = room > 0 ? fmin(n, fmax(SAMPLES_LEAST, l->spread[v] / (room + l->mass[v]))) : n;
         error = l->bias2[v] + (m < n ? fmax(0, l->spread[v] / m - l->mass[v]) : 0);
         if (m == 0)
             error = l->bias2[v] + l->mass[v];
@@ -364,33 +365,42 @@ static double fill_probabilities(lsh *s, double samples, double clip, double bia
     }
 }
 
-/* Fills p for this x and chooses the clip. */
+/* Scores by one mixture, and how many samples of what error at which level they need; NAN and level
+ * 0 without a pilot. */
+static size_t weigh(lsh *s, const kmv_apply_context *context, const double *mixture, double largest,
+                    double norm2, ladder *l, double *samples, double *error2)
+{
+    *l = (ladder){.levels = 1, .clip = {s->choice.clip}};
+    l->spread[0] = mix(s, mixture, norm2, s->score);
+    *samples = (double)s->o->samples;
+    if (s->rest.c2_check == NULL)
+        return 0;
+    for (size_t j = 0; j < s->problem->k->n; j++)
+        l->mass[0] += s->x2[j] * s->rest.c2_check[j];
+    if (s->choice.clip < INFINITY)
+        climb(s, context, largest, l);
+    if (s->o->clip > 0)
+        l->levels = 1; /* as asked */
+    return choose_level(s, l, norm2, samples, error2);
+}
+
+/* Fills p for this x and chooses the clip: the mixture with the fewest samples, or, where their
+ * number is given, with the smallest error. */
 static void decide(lsh *s, kmv_apply_context *context, double largest, double norm2, double *clip)
 {
     const size_t count = s->rest.c2_check != NULL ? sizeof mixtures / sizeof *mixtures : 1;
-    double samples = (double)s->o->samples, error2 = NAN, least = INFINITY;
-    ladder l = {.levels = 1};
-    size_t best = 0, level = 0;
+    double samples = 0, error2 = 0, least = INFINITY;
+    size_t best = 0, level;
+    ladder l;
 
     for (size_t m = 0; m < count; m++) {
-        const double spread = mix(s, mixtures[m], norm2, s->score);
-
-        if (spread < least) {
-            least = spread;
+        weigh(s, context, mixtures[m], largest, norm2, &l, &samples, &error2);
+        if ((s->o->samples > 0 ? error2 : samples) < least) {
+            least = s->o->samples > 0 ? error2 : samples;
             best = m;
         }
     }
-    l.spread[0] = mix(s, mixtures[best], norm2, s->score);
-    l.clip[0] = s->choice.clip;
-    for (size_t j = 0; j < s->problem->k->n && s->rest.c2_check != NULL; j++)
-        l.mass[0] += s->x2[j] * s->rest.c2_check[j];
-    if (s->rest.c2_check != NULL) {
-        if (s->choice.clip < INFINITY)
-            climb(s, context, largest, &l);
-        if (s->o->clip > 0)
-            l.levels = 1; /* as asked */
-        level = choose_level(s, &l, norm2, &samples, &error2);
-    }
+    level = weigh(s, context, mixtures[best], largest, norm2, &l, &samples, &error2);
     *clip = l.clip[level];
     error2 = fill_probabilities(s, samples, *clip, l.bias2[level], norm2);
     context->err_est = sqrt(error2 / norm2);

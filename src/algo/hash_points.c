@@ -1,6 +1,7 @@
 /* algo/hash_points.c - points row by row for join kernels, and groups of keys; see hash_tables.h.
  */
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "algo/hash_tables.h"
@@ -10,25 +11,33 @@
 
 static const double LOG2_E = 1.44269504088896340736;
 
+/* row = factor (point - shift), rounded; returns |row|^2. */
+static double fill_row(const kmv_points *p, size_t i, const double *shift, double factor,
+                       float *row)
+{
+    const float *from = p->x + i * p->ld;
+    double norm2 = 0;
+
+    for (size_t l = 0; l < p->d; l++)
+        row[l] = (float)(factor * ((double)from[l] - shift[l]));
+    for (size_t l = 0; l < p->d; l++)
+        norm2 += (double)row[l] * (double)row[l];
+    return norm2;
+}
+
 /* The largest |offset|; infinite where float overflows. */
-static double fill_points(kmv_hash_points *out, const kmv_points *p, const double *centre,
-                          double scale, double factor, int threads)
+static double fill_points(const kmv_hash_input *in, kmv_hash_points *out, const kmv_points *p,
+                          const double *shift, double scale, double factor, int threads)
 {
     double reach = 0;
 
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(max : reach)
     for (size_t i = 0; i < p->n; i++) {
-        const float *from = p->x + i * p->ld;
-        float *row = out->x + i * out->ld;
-        double norm2 = 0, offset;
+        float *row = out->x != NULL
+                         ? out->x + i * out->ld
+                         : in->room + (size_t)omp_get_thread_num() * KMV_JOIN_WIDTH * p->d;
+        double offset = scale / 2 * fill_row(p, i, shift, factor, row) / (factor * factor);
 
-        for (size_t l = 0; l < p->d; l++) {
-            const double shift = centre[l] - (p->origin != NULL ? p->origin[l] : 0);
-
-            row[l] = (float)(factor * ((double)from[l] - shift));
-            norm2 += (double)row[l] * (double)row[l];
-        }
-        offset = scale / 2 * norm2 / (factor * factor);
         offset = isfinite((float)offset) ? offset : INFINITY; /* NaN would lose every comparison */
         out->offset[i] = (float)-offset;
         reach = reach >= offset ? reach : offset;
@@ -36,13 +45,25 @@ static double fill_points(kmv_hash_points *out, const kmv_points *p, const doubl
     return reach;
 }
 
-static kmv_status points_init(kmv_hash_points *out, const kmv_points *p, const char *what,
+void kmv_hash_key_rows(const kmv_hash_input *in, const uint32_t *key, size_t count, size_t width,
+                       const float **row)
+{
+    const size_t d = in->k.d;
+    float *room = in->room + (size_t)omp_get_thread_num() * KMV_JOIN_WIDTH * d;
+
+    for (size_t i = 0; i < count; i++)
+        (void)fill_row(in->keys, key[i], in->shift, 1, room + i * d);
+    for (size_t i = 0; i < width; i++)
+        row[i] = room + (i < count ? i : count - 1) * d;
+}
+
+static kmv_status points_init(kmv_hash_points *out, const kmv_points *p, int rows, const char *what,
                               kmv_error *err)
 {
     out->n = p->n;
     out->d = p->d;
     out->ld = p->d;
-    if ((out->x = kmv_alloc(p->n * out->ld, sizeof *out->x, what, err)) == NULL ||
+    if ((rows && (out->x = kmv_alloc(p->n * out->ld, sizeof *out->x, what, err)) == NULL) ||
         (out->offset = kmv_alloc(p->n, sizeof *out->offset, what, err)) == NULL)
         return KMV_ENOMEM;
     return KMV_OK;
@@ -60,16 +81,24 @@ kmv_status kmv_hash_input_init(kmv_hash_input *in, const kmv_problem *problem, c
 {
     const size_t d = problem->k->d;
     const double scale = LOG2_E / (problem->sigma * problem->sigma), limit = reach_limit(d, error);
-    kmv_hash_input out = {.kernel = kmv_join_for(tile)};
-    double *centre = kmv_alloc(d, sizeof *centre, "centre", err);
+    kmv_hash_input out = {.kernel = kmv_join_for(tile), .keys = problem->k};
+    double *centre = kmv_alloc(2 * d, sizeof *centre, "centre", err);
+    double *shift_q = centre + d;
     kmv_status st = KMV_ENOMEM;
 
-    if (centre == NULL || (st = points_init(&out.q, problem->q, "queries", err)) != KMV_OK ||
-        (st = points_init(&out.k, problem->k, "keys", err)) != KMV_OK)
+    if (centre == NULL || (out.shift = kmv_alloc(d, sizeof *out.shift, "centre", err)) == NULL ||
+        (out.room = kmv_alloc((size_t)threads * KMV_JOIN_WIDTH * d, sizeof *out.room,
+                              "rows of threads", err)) == NULL ||
+        (st = points_init(&out.q, problem->q, 1, "queries", err)) != KMV_OK ||
+        (st = points_init(&out.k, problem->k, 0, "keys", err)) != KMV_OK)
         goto out;
     kmv_centre(problem, centre);
-    out.reach = fill_points(&out.q, problem->q, centre, scale, scale, threads) +
-                fill_points(&out.k, problem->k, centre, scale, 1, threads);
+    for (size_t l = 0; l < d; l++) {
+        shift_q[l] = centre[l] - (problem->q->origin != NULL ? problem->q->origin[l] : 0);
+        out.shift[l] = centre[l] - (problem->k->origin != NULL ? problem->k->origin[l] : 0);
+    }
+    out.reach = fill_points(&out, &out.q, problem->q, shift_q, scale, scale, threads) +
+                fill_points(&out, &out.k, problem->k, out.shift, scale, 1, threads);
     cost->flops += 3.0 * (double)(out.q.n + out.k.n) * (double)d;
     if (!(out.reach <= limit)) {
         st =
@@ -91,7 +120,8 @@ void kmv_hash_input_clear(kmv_hash_input *in)
 {
     kmv_free(in->q.x);
     kmv_free(in->q.offset);
-    kmv_free(in->k.x);
+    kmv_free(in->shift);
+    kmv_free(in->room);
     kmv_free(in->k.offset);
     *in = (kmv_hash_input){0};
 }
@@ -137,12 +167,14 @@ void kmv_key_groups_pack(kmv_key_groups *g, const kmv_hash_input *in, int thread
     for (size_t group = 0; group < g->groups; group++) {
         const uint32_t *key = g->key + group * width;
         const float *row[KMV_JOIN_WIDTH];
+        size_t count = 0;
 
         for (size_t s = 0; s < width; s++) {
-            /* An empty slot holds some point, at infinite distance. */
-            row[s] = in->k.x + (key[s] != KMV_NO_KEY ? key[s] : 0) * in->k.ld;
+            count += key[s] != KMV_NO_KEY;
             g->offset[group * width + s] = key[s] != KMV_NO_KEY ? in->k.offset[key[s]] : -INFINITY;
         }
+        /* Empty slots, the last ones, hold some point at infinite distance. */
+        kmv_hash_key_rows(in, key, count, width, row);
         in->kernel->pack(row, d, g->x + group * width * d);
     }
 }

@@ -30,10 +30,17 @@ static void fill_codes(const kmv_hash_tables *h, const kmv_hash_points *points, 
                                     (kernel->rows * ld * kernel->width + KMV_JOIN_BITS);
         const float *row[KMV_JOIN_ROWS];
 
-        for (size_t i = 0; i < kernel->rows; i++)
-            row[i] = points->x + (first + i < points->n ? first + i : points->n - 1) * points->ld;
+        uint32_t key[KMV_JOIN_ROWS];
+        size_t count = points->n - first < kernel->rows ? points->n - first : kernel->rows;
+
+        for (size_t i = 0; i < kernel->rows; i++) {
+            key[i] = (uint32_t)(first + (i < count ? i : count - 1));
+            row[i] = points->x + key[i] * points->ld;
+        }
+        if (points->x == NULL)
+            kmv_hash_key_rows(h->in, key, count, kernel->rows, row);
         kernel->dots(row, planes, ld, points->d, out);
-        for (size_t i = 0; i < kernel->rows && first + i < points->n; i++) {
+        for (size_t i = 0; i < count; i++) {
             for (size_t t = 0; t < h->tables; t++) {
                 const float *product = out + i * ld * kernel->width + t * bits;
                 const size_t at = t * points->n + first + i;

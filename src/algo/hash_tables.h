@@ -15,20 +15,29 @@
 
 enum { KMV_HASH_TABLES_MAX = KMV_JOIN_EARLIER };
 
-/** Points of one role, row by row, less the common centre of the problem, rounded to float;
- *  queries multiplied by s = log2(e) / sigma^2. offset: -s |p - c|^2 / 2 of the rounded ones. */
+/** Points of one role, less the common centre of the problem, rounded to float; queries multiplied
+ *  by s = log2(e) / sigma^2. offset: -s |p - c|^2 / 2 of the rounded ones. */
 typedef struct {
     size_t n, d, ld;
-    float *x;
+    float *x; /* n x ld; NULL for keys, which are made from the problem's points when needed */
     float *offset;
 } kmv_hash_points;
 
-/** Both roles of a (gauss) problem. Owned; clear with kmv_hash_input_clear. */
+/** Both roles of a (gauss) problem, whose keys it borrows. Owned; clear with
+ *  kmv_hash_input_clear. */
 typedef struct {
     const kmv_join_kernel *kernel;
     kmv_hash_points q, k;
-    double reach; /* largest sum of a query's and a key's |offset|: bounds what cancels */
+    const kmv_points *keys;
+    double *shift; /* d: centre less the origin of the keys */
+    float *room;   /* per thread KMV_JOIN_WIDTH rows */
+    double reach;  /* largest sum of a query's and a key's |offset|: bounds what cancels */
 } kmv_hash_input;
+
+/** row[i], i < width: key number key[i], for count <= width <= KMV_JOIN_WIDTH keys, the last one
+ *  again beyond; they lie in the room of this OpenMP thread until its next call. */
+void kmv_hash_key_rows(const kmv_hash_input *in, const uint32_t *key, size_t count, size_t width,
+                       const float **row);
 
 /** KMV_ENOMEM, or KMV_ENOTSUP where floats overflow or exponents would lose more than `error`
  *  relative of an entry (docs/numerics.md). */

@@ -9,9 +9,10 @@
 #include "base/mem.h"
 
 enum {
-    FINE = 4096,       /* steps of the cosine */
-    ALL_STRIDE = 16,   /* every how manyth block of keys counts in `all` */
-    BINS_PER_LEVEL = 4 /* clips are powers of 2 */
+    FINE = 4096,        /* steps of the cosine */
+    ALL_STRIDE = 16,    /* every how manyth block of keys counts in `all` */
+    BINS_PER_LEVEL = 4, /* clips are powers of 2 */
+    FIT_ABOVE = 5       /* entries count in c2_fit up to this many powers of 2 above the clip */
 };
 
 static const double PI = 3.14159265358979323846;
@@ -52,9 +53,14 @@ static size_t exponent_bin(float e)
     return bin > 0 ? (bin < KMV_LSH_EXPONENTS ? (size_t)bin : KMV_LSH_EXPONENTS - 1) : 0;
 }
 
+/* All entries of every 16th block of keys: by angle, and by size those below the floor. */
+typedef struct {
+    uint32_t angle[KMV_LSH_ANGLES], below[KMV_LSH_EXPONENTS];
+} thinned;
+
 /* Products of one chunk of keys with all pilot rows, `rows` keys at a time. */
 static void pass_chunk(const kmv_lsh_survey *s, size_t chunk, float *products,
-                       const float *row_inverse, visitor *visit, void *context, uint32_t *all)
+                       const float *row_inverse, visitor *visit, void *context, thinned *all)
 {
     const kmv_join_kernel *kernel = s->in->kernel;
     const kmv_hash_points *k = &s->in->k;
@@ -64,9 +70,11 @@ static void pass_chunk(const kmv_lsh_survey *s, size_t chunk, float *products,
     for (size_t first = chunk_begin(k->n, chunk); first < end; first += kernel->rows) {
         const size_t count = end - first < kernel->rows ? end - first : kernel->rows;
         const float *row[KMV_JOIN_ROWS];
+        uint32_t key[KMV_JOIN_ROWS];
 
-        for (size_t i = 0; i < kernel->rows; i++)
-            row[i] = k->x + (i < count ? first + i : end - 1) * k->ld;
+        for (size_t i = 0; i < count; i++)
+            key[i] = (uint32_t)(first + i);
+        kmv_hash_key_rows(s->in, key, count, kernel->rows, row);
         kernel->dots(row, s->x, ld / kernel->width, k->d, products);
         for (size_t j = 0; j < count; j++) {
             const float *product = products + j * ld, b = k->offset[first + j];
@@ -81,13 +89,26 @@ static void pass_chunk(const kmv_lsh_survey *s, size_t chunk, float *products,
             }
             if (all == NULL || (first / kernel->rows) % ALL_STRIDE != 0)
                 continue;
-            for (size_t i = 0; i < s->rows; i++)
-                all[angle_bin(s, product[i] * inverse * row_inverse[i])]++;
+            for (size_t i = 0; i < s->rows; i++) {
+                const float e = product[i] + (s->offset[i] + b);
+
+                all->angle[angle_bin(s, product[i] * inverse * row_inverse[i])]++;
+                if (!(e > s->floor))
+                    all->below[exponent_bin(e)]++;
+            }
         }
     }
 }
 
 /* ---- survey ---------------------------------------------------------------------------------- */
+
+/* Mean of G^2 over exponents spread evenly over a bin, times the rows that stand for each other. */
+static double square_of(const kmv_lsh_survey *s, size_t bin)
+{
+    const double ln4 = 1.38629436111989061883, scale = (double)s->in->q.n / (double)s->rows;
+
+    return scale * 4 / ln4 * (exp2(-0.5 * (double)bin) - exp2(-0.5 * (double)(bin + 1)));
+}
 
 typedef struct {
     uint32_t (*count)[KMV_LSH_ANGLES][KMV_LSH_EXPONENTS]; /* per thread */
@@ -137,14 +158,13 @@ kmv_status kmv_lsh_survey_init(kmv_lsh_survey *out, const kmv_hash_input *in, si
                                kmv_error *err)
 {
     kmv_lsh_survey s = {.in = in, .threads = threads, .floor = floor_};
-    uint32_t(*all)[KMV_LSH_ANGLES] = NULL;
+    thinned *all = NULL;
     float *products = NULL, *inverse = NULL;
     const size_t t_max = (size_t)threads;
     counting c = {0};
     kmv_status st = KMV_ENOMEM;
 
     s.rows = rows < in->q.n ? rows : in->q.n;
-    s.tail = (double)in->q.n * (double)in->k.n * exp2(2 * (double)floor_);
     if (take_rows(&s, rng, err) != KMV_OK ||
         (s.angle_of = kmv_alloc(FINE, 1, "angles", err)) == NULL ||
         (s.count = kmv_alloc(KMV_LSH_ANGLES, sizeof *s.count, "counts", err)) == NULL ||
@@ -165,11 +185,13 @@ kmv_status kmv_lsh_survey_init(kmv_lsh_survey *out, const kmv_hash_input *in, si
         const size_t thread = (size_t)omp_get_thread_num();
 
         pass_chunk(&s, chunk, products + thread * KMV_JOIN_ROWS * rows_padded(&s), inverse,
-                   count_entry, &c, all[thread]);
+                   count_entry, &c, &all[thread]);
     }
     for (size_t t = 0; t < t_max; t++) {
+        for (size_t e = 0; e < KMV_LSH_EXPONENTS - 1; e++)
+            s.tail += ALL_STRIDE * (double)all[t].below[e] * square_of(&s, e);
         for (size_t a = 0; a < KMV_LSH_ANGLES; a++) {
-            s.all[a] += all[t][a];
+            s.all[a] += all[t].angle[a];
             for (size_t e = 0; e < KMV_LSH_EXPONENTS; e++)
                 s.count[a][e] += c.count[t][a][e];
         }
@@ -217,14 +239,6 @@ static double theta_of(size_t angle)
     return ((double)angle + 0.5) / KMV_LSH_ANGLES * PI;
 }
 
-/* Mean of G^2 over exponents spread evenly over a bin, times the rows that stand for each other. */
-static double square_of(const kmv_lsh_survey *s, size_t bin)
-{
-    const double ln4 = 1.38629436111989061883, scale = (double)s->in->q.n / (double)s->rows;
-
-    return scale * 4 / ln4 * (exp2(-0.5 * (double)bin) - exp2(-0.5 * (double)(bin + 1)));
-}
-
 static void fill_masses(const kmv_lsh_survey *s, masses *m)
 {
     double total = 0;
@@ -246,6 +260,9 @@ static void fill_masses(const kmv_lsh_survey *s, masses *m)
         }
     }
 }
+
+/* Most of the error that clipping may take: x of one sign needs the rest, for samples. */
+static const double BIAS_SHARE = 0.6;
 
 /* Cost, in pairs, of what is not pairs, counted in cycles on AVX-512 at d = 64: packing a slot of a
  * table, a look into a bucket, telling apart what met in an earlier table, choosing a wild bit. */
@@ -283,7 +300,7 @@ static double choose_clip(const kmv_lsh_survey *s, const masses *m, const double
             rest += m->below[a][v] * missed[a];
             bias2 += m->above[a][v] * missed[a] / n_k;
         }
-        if (!(bias2 < target2))
+        if (!(bias2 <= BIAS_SHARE * target2))
             continue;
         samples = fmin(n_k, rest / (target2 - bias2 + rest / n_k));
         if (work + samples < best) {
@@ -303,11 +320,23 @@ static void probabilities(const masses *m, kmv_hash_shape shape, double *h)
         h[a] = kmv_hash_probability(theta_of(a), m->agree[a], shape);
 }
 
+/* Whether these tables keep within three times the memory of the points: packed keys with half an
+ * empty group per bucket, codes, entries, sums, and about 100 bytes of vectors per key. */
+static int fits(const kmv_hash_input *in, size_t tables, kmv_hash_shape shape)
+{
+    const double n_q = (double)in->q.n, n_k = (double)in->k.n, d = (double)in->k.d;
+    const double t = (double)tables, looks = exp2((double)shape.wild);
+    const double slots = n_k + 0.5 * (double)in->kernel->width * exp2((double)shape.bits);
+    const double each = slots * (4 * d + 8 + 2 * (t - 1)) + 4 * n_k + n_q * (8 + 4 * looks);
+
+    return 4 * d * n_q + 100 * n_k + 4 * n_q * looks + t * each <= 3 * 4 * d * (n_q + n_k);
+}
+
 /* The shapes that may pay: buckets of 8 keys at least. */
 static void try_shapes(const kmv_lsh_survey *s, const masses *m, double target2, double *best,
                        kmv_lsh_choice *out)
 {
-    enum { TABLES = 3, WILD = 4, BITS_LEAST = 3 };
+    enum { TABLES = 4, WILD = 4, BITS_LEAST = 3 };
     double h[KMV_LSH_ANGLES];
 
     for (size_t bits = BITS_LEAST; bits <= KMV_HASH_BITS_MAX && (s->in->k.n >> bits) >= 8; bits++) {
@@ -319,7 +348,7 @@ static void try_shapes(const kmv_lsh_survey *s, const masses *m, double target2,
                 kmv_lsh_choice c = {.tables = tables, .shape = shape};
                 const double cost = choose_clip(s, m, h, NAN, target2, &c);
 
-                if (cost < *best) {
+                if (cost < *best && fits(s->in, tables, shape)) {
                     *best = cost;
                     *out = c;
                 }
@@ -364,6 +393,7 @@ typedef struct {
     kmv_lsh_rest *rest;
     float clip;
     double even, odd; /* what one row's square counts in c2_fit and c2_check */
+    int whole;        /* all rows count in both */
     float missed[KMV_LSH_ANGLES];
     size_t next[KMV_LSH_CHUNKS], end[KMV_LSH_CHUNKS]; /* of each chunk's part of `heavy` */
 } leaving;
@@ -372,17 +402,19 @@ static inline void leave_entry(void *context, int thread, size_t chunk, size_t k
                                float exponent, uint8_t angle)
 {
     leaving *w = context;
-    const double square = exp2(2 * (double)exponent) * (double)w->missed[angle];
+    /* x of one sign is clipped at a higher level, which the fit should know about. */
+    const double counted = fmin((double)exponent, (double)w->clip + FIT_ABOVE);
+    const double square = exp2(2 * counted) * (double)w->missed[angle];
 
     (void)thread;
+    if (row % 2 == 0 || w->whole)
+        w->rest->c2_fit[key] += w->even * square;
     if (exponent > w->clip) {
         w->rest->heavy[w->next[chunk]++] = (kmv_lsh_heavy){.key = (uint32_t)key,
                                                            .row = (uint16_t)row,
                                                            .exponent = exponent,
                                                            .missed = w->missed[angle]};
-    } else if (row % 2 == 0) {
-        w->rest->c2_fit[key] += w->even * square;
-    } else {
+    } else if (row % 2 != 0 || w->whole) {
         w->rest->c2_check[key] += w->odd * square;
     }
 }
@@ -415,13 +447,39 @@ static void close_up(kmv_lsh_rest *rest, const leaving *w)
     }
 }
 
+/* A column's own estimate rests on few rows; keys at about the same distance from the centre have
+ * about the same norm. Half of each. */
+static void smooth(const kmv_hash_points *k, double *c2)
+{
+    enum { BINS = 64 };
+    double sum[BINS] = {0}, count[BINS] = {0}, least = 0, most = -INFINITY;
+
+    for (size_t j = 0; j < k->n; j++) {
+        least = fmin(least, (double)k->offset[j]);
+        most = fmax(most, (double)k->offset[j]);
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t j = 0; j < k->n; j++) {
+            const double at = ((double)k->offset[j] - least) / fmax(most - least, 1e-300);
+            const size_t bin = (size_t)fmin(BINS - 1, BINS * at);
+
+            if (pass == 0) {
+                sum[bin] += c2[j];
+                count[bin]++;
+            } else {
+                c2[j] = 0.5 * c2[j] + 0.5 * sum[bin] / count[bin];
+            }
+        }
+    }
+}
+
 kmv_status kmv_lsh_rest_init(kmv_lsh_rest *out, const kmv_lsh_survey *s,
                              const kmv_lsh_choice *choice, kmv_cost *cost, kmv_error *err)
 {
     const size_t n = s->in->k.n, ld = rows_padded(s);
     kmv_lsh_rest rest = {.rows = s->rows, .scale = (double)s->in->q.n / (double)s->rows};
     const int whole = s->rows == s->in->q.n || s->rows < 2;
-    leaving w = {.rest = &rest, .clip = (float)choice->clip};
+    leaving w = {.rest = &rest, .clip = (float)choice->clip, .whole = whole};
     float *products = NULL, *inverse = NULL;
     kmv_status st = KMV_ENOMEM;
 
@@ -452,11 +510,10 @@ kmv_status kmv_lsh_rest_init(kmv_lsh_rest *out, const kmv_lsh_survey *s,
         pass_chunk(s, chunk, products + (size_t)omp_get_thread_num() * KMV_JOIN_ROWS * ld, inverse,
                    leave_entry, &w, NULL);
     close_up(&rest, &w);
-    for (size_t j = 0; j < n; j++) {
-        if (whole)
-            rest.c2_check[j] = rest.c2_fit[j] = rest.c2_fit[j] + rest.c2_check[j];
+    for (size_t j = 0; j < n; j++)
         rest.c2_check[j] += s->tail / (double)n;
-    }
+    if (!whole)
+        smooth(&s->in->k, rest.c2_fit);
     cost->pairs += (double)s->rows * (double)n;
     cost->flops += (double)s->rows * (double)n * (2 * (double)s->in->k.d + 4);
     *out = rest;

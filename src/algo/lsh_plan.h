@@ -7,8 +7,9 @@
 
 enum { KMV_LSH_ANGLES = 128, KMV_LSH_EXPONENTS = 128, KMV_LSH_CHUNKS = 64 };
 
-/** Exact rows as counts of their entries by angle and by size; entries below 2^floor are dropped
- *  (their share of the squared mass is bounded by tail). Owned; clear with kmv_lsh_survey_clear. */
+/** Exact rows as counts of their entries by angle and by size; of entries below 2^floor only the
+ *  squared mass is kept, estimated from every 16th key: they count as missed by all tables. Owned;
+ * clear with kmv_lsh_survey_clear. */
 typedef struct {
     const kmv_hash_input *in;
     int threads;
@@ -20,11 +21,12 @@ typedef struct {
     double tail;                             /* n_q n_k 2^(2 floor) */
     uint8_t *angle_of;                       /* fine cosine to bin of angle */
     uint32_t (*count)[KMV_LSH_EXPONENTS];    /* [angle][exponent]: -e in steps of 1/4 */
-    uint32_t all[KMV_LSH_ANGLES];            /* all entries of every 16th key, by angle */
+    uint32_t all[KMV_LSH_ANGLES];            /* all entries of every 16th block of keys, by angle */
     uint32_t (*in_chunk)[KMV_LSH_EXPONENTS]; /* [chunk of keys][exponent] */
 } kmv_lsh_survey;
 
-/** Cost: rows n_k pairs. KMV_ENOMEM. floor: log2 of the smallest entry that matters. */
+/** Cost: rows n_k pairs. KMV_ENOMEM. floor: log2 of the smallest entry that is looked at one by
+ *  one; clips are not below it. */
 kmv_status kmv_lsh_survey_init(kmv_lsh_survey *s, const kmv_hash_input *in, size_t rows,
                                float floor, gsl_rng *rng, int threads, kmv_cost *cost,
                                kmv_error *err);
@@ -58,7 +60,8 @@ typedef struct {
 } kmv_lsh_heavy;
 
 /** What the tables are expected to leave: column norms below the clip estimated from even and from
- *  odd pilot rows (all, where the pilot is all rows), and the pilot's entries above it. */
+ *  odd pilot rows (all, where the pilot is all rows; those above count in c2_fit too, up to 32
+ * times the clip), and the pilot's entries above it. */
 typedef struct {
     double *c2_fit, *c2_check; /* n_k each */
     kmv_lsh_heavy *heavy;
