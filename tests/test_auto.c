@@ -118,7 +118,7 @@ static void exact_where_sampling_cannot_win(void **state)
     } cases[] = {
         {300, 1.5, 10, 0, "n < 2048"},
         {N, 8, 1, 16, "even with the large entries known"}, /* entries about 1 */
-        {N, 1.5, 0.2, 64, "importance"},                    /* all columns, by forecast */
+        {N, 1.5, 0.2, 400, "importance"}, /* all columns, by forecast; probe's own pilot */
     };
 
     (void)state;
@@ -161,7 +161,7 @@ static void samples_and_keeps_eps(void **state)
             f.x[j] = kind == 1 ? fabs(gsl_ran_gaussian(rng, 1)) : gsl_ran_gaussian(rng, 1);
         if (kind == 2)
             f.x[777] = 1e4; /* kept for certain */
-        plan = product(&f, "rows=64", 1, &report);
+        plan = product(&f, "rows=64,only=importance", 1, &report);
         check_text(&report, "auto: importance with m = ", "exact 1 (");
         check_text(&report, "auto: importance with m = ", "of the rows err by more than");
         error = error_of(&f);
@@ -188,7 +188,7 @@ static void failing_certificate(void **state)
 
     (void)state;
     make(&f, N, 1, 0, SIGMA);
-    plan = product(&f, "effort=0.01,rows=64", 1, &report);
+    plan = product(&f, "effort=0.01,rows=64,only=importance", 1, &report);
     check_text(&report, "auto: importance", "then exact, since after 2 products");
     assert_true(error_of(&f) <= 1e-4);
     assert_string_equal(report.bound_kind, "");
@@ -196,19 +196,68 @@ static void failing_certificate(void **state)
     assert_true(report.apply.pairs > kmv_problem_pairs(&f.problem));
     kmv_plan_destroy(plan);
 
-    plan = product(&f, "effort=0.01,rows=64,grow=no", 1, &report);
+    plan = product(&f, "effort=0.01,rows=64,grow=no,only=importance", 1, &report);
     error = error_of(&f);
     assert_true(error > 1);
     assert_true(report.bound >= error);
     kmv_plan_destroy(plan);
 
     /* A quarter of the samples: the second product, with all of them, passes. */
-    plan = product(&f, "effort=0.25,rows=64", 1, &report);
+    plan = product(&f, "effort=0.25,rows=64,only=importance", 1, &report);
     check_text(&report, "auto: importance", "product 2");
     error = error_of(&f);
     assert_true(error <= 1 && report.bound >= error);
     kmv_plan_destroy(plan);
     clear(&f);
+}
+
+/* One near neighbour per query and little else: the search wins, for every kind of x, repeats
+ * itself for any number of threads, and meets eps. d = 16: q - k has length 0.4, entries of
+ * neighbours are exp(-0.08); others lie 4 sigma and more apart. */
+static void searches_for_neighbours(void **state)
+{
+    gsl_rng *rng = kmv_rng_create(21, NULL);
+    double *first;
+    fixture f;
+
+    (void)state;
+    make(&f, 2 * N, 1, 0, 1);
+    first = calloc(f.n, sizeof *first);
+    for (size_t i = 0; i < f.n; i++) {
+        for (size_t l = 0; l < D; l++) {
+            f.k.x[i * f.k.ld + l] *= 2;
+            f.q.x[i * f.q.ld + l] = f.k.x[i * f.k.ld + l] + (float)gsl_ran_gaussian(rng, 0.1);
+        }
+    }
+    for (size_t kind = 0; kind < 3; kind++) {
+        kmv_report report;
+        kmv_error err = {""};
+        double error;
+
+        for (size_t j = 0; j < f.n; j++)
+            f.x[j] = kind == 0 ? 1 : kind == 1 ? gsl_ran_gaussian(rng, 1) : j == 5 ? 100 : 1e-3;
+        for (int threads = 1; threads <= 2; threads++) {
+            const kmv_settings s = settings(0.1, threads);
+            kmv_plan *plan = plan_of(&f, "auto", "", &s);
+            const size_t calls = kmv_mem_calls();
+
+            CHECK_OK(kmv_plan_apply(plan, f.x, 1, threads == 1 ? first : f.y, &report, &err));
+            assert_int_equal(kmv_mem_calls(), calls);
+            check_text(&report, "auto: probe with ", "exact 1 (");
+            if (threads == 2)
+                assert_memory_equal(first, f.y, f.n * sizeof *first);
+            kmv_plan_destroy(plan);
+        }
+        error = error_of(&f);
+        assert_true(error <= 0.1);
+        assert_string_equal(report.bound_kind, "model");
+        /* A spike concerns few rows: no sample of rows need see them. */
+        assert_true(kind == 2 || report.bound >= error);
+        assert_true(report.prepare.pairs + report.apply.pairs < 0.25 * (double)f.n * (double)f.n);
+    }
+    free(first);
+    clear(&f);
+    gsl_rng_free(rng);
 }
 
 static void kinds_of_certificates(void **state)
@@ -223,7 +272,7 @@ static void kinds_of_certificates(void **state)
     assert_string_equal(report.bound_kind, "range");
     assert_true(report.bound >= error_of(&f) && report.err_est <= 1);
     kmv_plan_destroy(plan);
-    plan = product(&f, "certify=none", 1, &report);
+    plan = product(&f, "certify=none,only=importance", 1, &report);
     assert_string_equal(report.bound_kind, "");
     assert_true(isnan(report.bound) && isnan(report.t_certify_s));
     assert_true(report.err_est > 0.4 && report.err_est < 1); /* what was predicted */
@@ -263,7 +312,7 @@ static void repeatable(void **state)
     first = calloc(f.n, sizeof *first);
     for (int threads = 1; threads <= 2; threads++) {
         const kmv_settings s = settings(1, threads);
-        kmv_plan *plan = plan_of(&f, "auto", "", &s);
+        kmv_plan *plan = plan_of(&f, "auto", "only=importance", &s);
 
         calls = kmv_mem_calls();
         CHECK_OK(kmv_plan_apply(plan, f.x, 1, threads == 1 ? first : f.y, &report, &err));
@@ -469,6 +518,7 @@ int main(void)
         cmocka_unit_test(exact_where_sampling_cannot_win),
         cmocka_unit_test(samples_and_keeps_eps),
         cmocka_unit_test(failing_certificate),
+        cmocka_unit_test(searches_for_neighbours),
         cmocka_unit_test(kinds_of_certificates),
         cmocka_unit_test(float64_for_small_eps),
         cmocka_unit_test(repeatable),

@@ -14,15 +14,20 @@
 #include "gauss/reference.h"
 
 enum {
-    SMALLEST = 2048, /* points, below which exact is chosen at once */
-    FIRST_ROWS = 16, /* of the pilot, after which a hopeless case is recognised */
-    ATTEMPTS = 2,    /* products with samples, before exact */
+    SMALLEST = 2048,   /* points, below which exact is chosen at once */
+    FIRST_ROWS = 16,   /* of the pilot, after which a hopeless case is recognised */
+    ATTEMPTS = 2,      /* products with samples, before exact */
+    PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
 };
 
 /* A plan that could at best come below this share of the exact product, its sampling and its search
  * for large entries taken as free, is not worth the rest of a pilot. */
 static const double HOPELESS = 0.7;
+
+/* Shares of exact's pairs: below the first an oracle's make a search promising, before the rest of
+ * the pilot; a plan below the second is cheap enough to be taken without asking the others. */
+static const double SEARCH_FIRST = 0.05, CHEAP = 0.5;
 
 /* Times the samples of an attempt whose certificate failed: half the error. */
 static const double GROWTH = 4;
@@ -46,13 +51,13 @@ static const kmv_option options[] = {
      "more samples, at last exact, where the certificate finds the error above eps", NULL},
     {"applies", KMV_OPT_SIZE, offsetof(opts, applies), "1", 1, 1e9,
      "products that the preparation is to serve", NULL},
-    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "0", 0, 1e6,
-     "rows computed exactly for planning; 0: 64 to 128 by n", NULL},
+    {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "64", 4, 1e6,
+     "rows computed exactly for planning, at most", NULL},
     {"calibrate", KMV_OPT_ENUM, offsetof(opts, calibrate), "nominal", 0, 0,
      "speeds that costs are compared by; measured ones make plans depend on the clock",
      "nominal|measured"},
     {"only", KMV_OPT_ENUM, offsetof(opts, only), "any", 0, 0,
-     "the candidate to take, whatever its cost", "any|exact|importance"},
+     "the candidate to take, whatever its cost", "any|exact|importance|probe"},
     {"effort", KMV_OPT_REAL, offsetof(opts, effort), "1", 0.001, 1000,
      "times the samples planned; below 1 sabotages, for tests of certificates", NULL},
     {0},
@@ -67,6 +72,7 @@ typedef struct {
     void *state;                 /* of the chosen candidate */
     kmv_reference *reference;    /* float64 instead, where it is not NULL */
     kmv_certifier *certifier;
+    double unseen2; /* of the chosen forecast */
     char decision[320], detail[160];
     char *text; /* of the plan */
     size_t text_size;
@@ -93,8 +99,12 @@ typedef struct {
     planner *p;
     const kmv_prepare_context *context; /* text is the planner's detail */
     double rounding;                    /* of float32, in |x| */
+    kmv_speeds speeds;
+    double exact_s, certify_s, least_s; /* predicted costs; least_s: of the best so far */
+    int asked[CANDIDATES_MAX];
     kmv_forecast forecast[CANDIDATES_MAX];
     void *draft[CANDIDATES_MAX];
+    char others[200]; /* what the candidates said */
 } planning;
 
 static kmv_status measure_rounding(planning *w, kmv_error *err)
@@ -127,55 +137,74 @@ static int does(const kmv_candidate *c, const kmv_problem *problem, size_t r)
            (r == 1 || (c->flags & KMV_CAN_COLUMNS));
 }
 
-/* Ask all candidates and take the cheapest; its number, or CANDIDATES_MAX for exact. */
-static kmv_status ask(planning *w, size_t *best, kmv_error *err)
+static void say(planning *w, size_t best)
+{
+    planner *p = w->p;
+    const int found = best < CANDIDATES_MAX;
+
+    snprintf(p->decision, sizeof p->decision,
+             "auto: %s%s%s, by predicted cost: exact 1 (%.3g core-ms)%s; pilot of %zu rows",
+             found ? kmv_candidate_table[best]->name : "exact", found ? " with " : "",
+             found ? w->forecast[best].text : "", 1e3 * w->exact_s, w->others, p->pilot.count);
+}
+
+/* Ask the candidates that have not been asked (searching: those that search only) and take the
+ * cheapest; its number, or CANDIDATES_MAX for exact. */
+static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
 {
     planner *p = w->p;
     const opts *o = p->options;
     const size_t r = w->context->settings->r;
-    const double applies = (double)o->applies, n_k = (double)p->problem->k->n;
-    kmv_speeds speeds = kmv_speeds_nominal(w->context->tile, p->problem->k->d, r);
-    double exact_s, certify_s, least;
-    char others[200] = "";
+    const double applies = (double)o->applies;
     kmv_status st;
 
-    *best = CANDIDATES_MAX;
-    if (o->calibrate && (st = kmv_speeds_measure(&p->pilot, r, &speeds, err)) != KMV_OK)
-        return st;
-    exact_s = applies * kmv_problem_pairs(p->problem) * speeds.pair_s;
-    certify_s =
-        o->certify != KMV_CERTIFY_NONE ? applies * (double)o->rows * n_k * speeds.pair_s : 0;
-    least = exact_s;
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
         const int wanted = o->only == 0 || o->only == (int)c + 2;
         kmv_forecast *f = &w->forecast[c];
-        const size_t used = strlen(others);
+        const size_t used = strlen(w->others);
         double total;
 
-        if (!wanted || !does(candidate, p->problem, r))
+        if (!wanted || !does(candidate, p->problem, r) || w->asked[c] ||
+            (searching && !candidate->searches))
             continue;
-        if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &speeds, applies,
-                                      o->only > 0 ? INFINITY : least - certify_s, f, &w->draft[c],
-                                      err)) != KMV_OK)
+        w->asked[c] = 1;
+        if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
+                                      o->only > 0 ? INFINITY : w->least_s - w->certify_s, f,
+                                      &w->draft[c], err)) != KMV_OK)
             return st;
-        total = f->prepare_s + applies * f->apply_s + certify_s;
+        total = f->prepare_s + applies * f->apply_s + w->certify_s;
         if (isfinite(f->error))
-            snprintf(others + used, sizeof others - used, ", %s %.3g", candidate->name,
-                     total / exact_s);
+            snprintf(w->others + used, sizeof w->others - used, ", %s %.3g", candidate->name,
+                     total / w->exact_s);
         else
-            snprintf(others + used, sizeof others - used, ", %s not at this eps", candidate->name);
-        if (f->error <= p->eps && (total < least || o->only > 0)) {
-            least = total;
+            snprintf(w->others + used, sizeof w->others - used, ", %s %s", candidate->name,
+                     f->text);
+        if (f->error <= p->eps && (total < w->least_s || o->only > 0)) {
+            w->least_s = total;
             *best = c;
         }
     }
-    snprintf(p->decision, sizeof p->decision,
-             "auto: %s%s%s, by predicted cost: exact 1 (%.3g core-ms)%s; pilot of %zu rows",
-             *best < CANDIDATES_MAX ? kmv_candidate_table[*best]->name : "exact",
-             *best < CANDIDATES_MAX ? " with " : "",
-             *best < CANDIDATES_MAX ? w->forecast[*best].text : "", 1e3 * exact_s, others,
-             p->pilot.count);
+    say(w, *best);
+    return KMV_OK;
+}
+
+static kmv_status set_costs(planning *w, kmv_error *err)
+{
+    const planner *p = w->p;
+    const opts *o = p->options;
+    const size_t r = w->context->settings->r;
+    const double applies = (double)o->applies, n_k = (double)p->problem->k->n;
+    kmv_status st;
+
+    w->speeds = kmv_speeds_nominal(w->context->tile, p->problem->k->d, r);
+    if (o->calibrate && (st = kmv_speeds_measure(&p->pilot, r, &w->speeds, err)) != KMV_OK)
+        return st;
+    w->exact_s = w->least_s =
+        applies * kmv_problem_pairs(p->problem) * w->speeds.pair_s +
+        PACKING_FLOPS * (double)p->problem->q->n * (double)p->problem->k->d * w->speeds.flop_s;
+    w->certify_s =
+        o->certify != KMV_CERTIFY_NONE ? applies * (double)o->rows * n_k * w->speeds.pair_s : 0;
     return KMV_OK;
 }
 
@@ -187,11 +216,11 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
     const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
-    double oracle;
+    double oracle = INFINITY;
     kmv_status st;
 
     *best = CANDIDATES_MAX;
-    if (p->eps < ROUNDING * most || !small) {
+    if (p->eps < ROUNDING * most || !small || p->options->only > 1) {
         if ((st = kmv_pilot_extend(&p->pilot, FIRST_ROWS, w->context->cost, err)) != KMV_OK ||
             (st = measure_rounding(w, err)) != KMV_OK)
             return st;
@@ -214,10 +243,20 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
                  p->pilot.count, oracle, per_row);
         return KMV_OK;
     }
-    if ((st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK ||
-        (st = measure_rounding(w, err)) != KMV_OK)
+    if ((st = set_costs(w, err)) != KMV_OK)
         return st;
-    return ask(w, best, err);
+    /* Few entries hold nearly everything: a search that comes out cheap spares the other rows,
+     * which the others would only be turned away by. */
+    if (p->options->only == 0 && oracle < SEARCH_FIRST * per_row &&
+        !(kmv_pilot_sampled_pairs(&p->pilot, p->eps) < CHEAP * per_row)) {
+        if ((st = ask(w, 1, best, err)) != KMV_OK)
+            return st;
+        if (w->least_s < CHEAP * w->exact_s)
+            return KMV_OK;
+    }
+    if ((st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK)
+        return st;
+    return ask(w, 0, best, err);
 }
 
 static kmv_status make_certifier(const planning *w, kmv_error *err)
@@ -243,7 +282,6 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
     const opts *o = opt;
-    const size_t by_n = problem->q->n / 32, rows = by_n < 64 ? 64 : by_n < 128 ? by_n : 128;
     kmv_prepare_context inner = *context;
     planner *p = kmv_alloc(1, sizeof *p, "planner", err);
     planning w = {.p = p, .context = &inner};
@@ -260,9 +298,12 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     p->text_size = context->text_size;
     inner.text = p->detail;
     inner.text_size = sizeof p->detail;
-    if ((st = kmv_pilot_init(&p->pilot, problem, context, o->pilot > 0 ? o->pilot : rows, err)) !=
-            KMV_OK ||
+    if ((st = kmv_pilot_init(&p->pilot, problem, context, o->pilot, err)) != KMV_OK ||
         (st = decide(&w, &best, err)) != KMV_OK)
+        goto out;
+    if (p->reference == NULL &&
+        (best == CANDIDATES_MAX || !kmv_candidate_table[best]->own_queries) &&
+        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
         goto out;
     if (best < CANDIDATES_MAX) {
         const kmv_candidate *chosen = kmv_candidate_table[best];
@@ -272,6 +313,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
         if ((st = chosen->prepare(problem, &inner, &p->pilot, draft, &p->state, err)) != KMV_OK)
             goto out;
         p->chosen = chosen;
+        p->unseen2 = w.forecast[best].unseen2;
         if ((st = make_certifier(&w, err)) != KMV_OK)
             goto out;
     }
@@ -288,10 +330,15 @@ out:
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static void exact_product(planner *p, kmv_apply_context *context)
+static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_error *err)
 {
+    const kmv_status st = kmv_pilot_pack_queries(&p->pilot, context->cost, err);
+
+    if (st != KMV_OK)
+        return st;
     kmv_product(&p->pilot.queries, &p->pilot.keys, p->problem, context->x, NULL, context->r,
                 p->pilot.threads, p->pilot.workspace, context->y, context->cost);
+    return KMV_OK;
 }
 
 /* Products of the chosen candidate until a certificate finds the error within eps, at last exact.
@@ -322,7 +369,9 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
         certify_s += kmv_now_s() - start;
         context->err_est = found.err_est;
         if (found.err_est <= p->eps || !grow) {
-            context->bound = found.bound;
+            context->bound = o->certify == KMV_CERTIFY_RANGE
+                                 ? found.bound
+                                 : sqrt(found.bound * found.bound + p->unseen2);
             context->bound_kind = o->certify == KMV_CERTIFY_RANGE ? "range" : "model";
             context->t_certify_s = certify_s;
             snprintf(p->text, p->text_size,
@@ -331,7 +380,8 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
             goto out;
         }
     }
-    exact_product(p, context);
+    if ((st = exact_product(p, context, err)) != KMV_OK)
+        goto out;
     context->err_est = NAN; /* it was of another y */
     context->t_certify_s = certify_s;
     snprintf(p->text, p->text_size,
@@ -353,10 +403,8 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
         context->cost->flops += kmv_reference_flops(p->problem, context->r);
         return KMV_OK;
     }
-    if (p->chosen == NULL) {
-        exact_product(p, context);
-        return KMV_OK;
-    }
+    if (p->chosen == NULL)
+        return exact_product(p, context, err);
     return sampled_product(p, context, err);
 }
 

@@ -157,15 +157,12 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
 {
     const size_t n_k = problem->k->n;
     const double n = (double)n_k, d = (double)problem->k->d;
-    const double delta = context->settings->delta, largest = kmv_pilot_largest(pilot);
-    const double safety = kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), delta) *
-                          sqrt(1 + DEVIATIONS * kmv_pilot_spread(pilot, 1, 2));
+    double m, safety, largest;
     kmv_column_sampler *s = NULL;
     kmv_forecast f = {.error = INFINITY, .text = "too many columns"};
     kmv_status st;
-    double m;
 
-    if ((st = least_columns(pilot, context->settings->eps / safety, &m, err)) != KMV_OK)
+    if ((st = least_columns(pilot, context->settings->eps, &m, err)) != KMV_OK)
         return st;
     if (!(applies * m / n * kmv_problem_pairs(problem) * speeds->pair_s < budget_s)) {
         *out = f;
@@ -174,6 +171,10 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     st = kmv_column_sampler_create_shared(problem, context, pilot, &s, err);
     if (st != KMV_OK)
         return st;
+    largest = kmv_pilot_largest(pilot);
+    safety =
+        kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), context->settings->delta) *
+        sqrt(1 + DEVIATIONS * kmv_pilot_spread(pilot, 1, 2));
     s->options = &planned;
     s->eps /= safety; /* now of the root mean square */
     for (size_t j = 0; j < n_k; j++)

@@ -27,19 +27,23 @@ typedef struct {
     double pairs;              /* kernel entries of one apply */
     double error;   /* |y - G x| / |x| that is exceeded with probability at most delta for an x of
                        entries of equal size and random sign; infinite where it cannot be had */
+    double unseen2; /* squared error over |x|^2 that may sit in rows too few for a sample of rows
+                       to meet: missed large entries; enters bounds of kind `model` */
     char text[120]; /* settings that gave this: "m = 900, 12 leaves of 64" */
 } kmv_forecast;
 
 typedef struct kmv_candidate {
     const char *name; /* of the algorithm */
     unsigned flags;   /* KMV_CAN_...: problems it does */
+    int own_queries;  /* reads not the pilot's packed queries, which are packed for others only */
+    int searches;     /* wins by finding large entries, not where sampling alone suffices */
 
     /**
      * Cheapest settings that meet the context's eps and delta, and what they cost. The pilot is
-     * complete. budget_s: stop, with error infinite, as soon as prepare_s + applies apply_s must
-     * exceed it. draft: what prepare needs of the work done here (trees, codes), or NULL; owned by
-     * the caller until prepare or discard takes it. Adds to context->cost; leaves context->text
-     * alone. On failure nothing is left behind.
+     * complete, or, for one that searches, may have few rows. budget_s: stop, with error infinite,
+     * as soon as prepare_s + applies apply_s must exceed it. draft: what prepare needs of the work
+     * done here (trees, codes), or NULL; owned by the caller until prepare or discard takes it.
+     * Adds to context->cost; leaves context->text alone. On failure nothing is left behind.
      */
     kmv_status (*forecast)(const kmv_problem *problem, const kmv_prepare_context *context,
                            const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,

@@ -201,7 +201,6 @@ static kmv_status reserve(kmv_column_sampler *s, const kmv_prepare_context *cont
         return st;
     if (s->shared != NULL) {
         s->centre = s->shared->centre;
-        s->queries = s->shared->queries;
         s->workspace = s->shared->workspace;
         return KMV_OK;
     }
@@ -407,6 +406,7 @@ void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safe
         return;
     }
     kmv_pack(&s->keys, s->problem, s->centre, s->index, count, s->threads, context->cost);
-    kmv_product(&s->queries, &s->keys, s->problem, context->x, s->weight, context->r, s->threads,
-                s->workspace, context->y, context->cost);
+    kmv_product(s->shared != NULL ? &s->shared->queries : &s->queries, &s->keys, s->problem,
+                context->x, s->weight, context->r, s->threads, s->workspace, context->y,
+                context->cost);
 }

@@ -37,6 +37,16 @@ out:
     return st;
 }
 
+static kmv_status check_norms(const kmv_packed *packed, const kmv_problem *problem, kmv_error *err)
+{
+    if (packed->norm2_max <= NORM2_MOST)
+        return KMV_OK;
+    return kmv_fail(err, KMV_ENOTSUP,
+                    "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want <= "
+                    "%g",
+                    problem->sigma, packed->norm2_max, NORM2_MOST);
+}
+
 kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                           const kmv_prepare_context *context, size_t capacity, kmv_error *err)
 {
@@ -56,20 +66,22 @@ kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                                    err)) != KMV_OK)
         goto out;
     kmv_centre(problem, p.centre);
-    kmv_pack(&p.queries, problem, p.centre, NULL, n_q, p.threads, context->cost);
     kmv_pack(&p.keys, problem, p.centre, NULL, n_k, p.threads, context->cost);
-    if (!(fmax(p.queries.norm2_max, p.keys.norm2_max) <= NORM2_MOST)) {
-        st = kmv_fail(err, KMV_ENOTSUP,
-                      "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want "
-                      "<= %g",
-                      problem->sigma, fmax(p.queries.norm2_max, p.keys.norm2_max), NORM2_MOST);
+    if ((st = check_norms(&p.keys, problem, err)) != KMV_OK)
         goto out;
-    }
     *pilot = p;
     p = (kmv_pilot){0};
 out:
     kmv_pilot_clear(&p);
     return st;
+}
+
+kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
+{
+    if (pilot->queries.n == 0)
+        kmv_pack(&pilot->queries, pilot->problem, pilot->centre, NULL, pilot->problem->q->n,
+                 pilot->threads, cost);
+    return check_norms(&pilot->queries, pilot->problem, err);
 }
 
 void kmv_pilot_drop_entries(kmv_pilot *pilot)
@@ -270,6 +282,17 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2)
     for (size_t j = 0; j < n_k; j++)
         column = fmax(column, c2[j]);
     return sqrt(fmax(squares * n_q / (double)n_k, column));
+}
+
+double kmv_pilot_sampled_pairs(const kmv_pilot *pilot, double eps)
+{
+    const size_t n_k = pilot->problem->k->n;
+    double f2 = 0;
+
+    for (size_t i = 0; i < pilot->count; i++)
+        f2 += dot(pilot->entries + i * pilot->ld, pilot->entries + i * pilot->ld, n_k);
+    f2 *= (double)pilot->problem->q->n / (double)pilot->count;
+    return sampled_pairs(f2, eps, (double)n_k);
 }
 
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps)

@@ -16,7 +16,7 @@ typedef struct {
     const kmv_tile *tile;
     int threads;
     double *centre;     /* d: what packing subtracts */
-    kmv_packed queries; /* all n_q in order, without index */
+    kmv_packed queries; /* all n_q in order, without index; see kmv_pilot_pack_queries */
     kmv_packed keys;    /* all n_k in order, without index */
     kmv_workspace *workspace;
     size_t capacity, count; /* rows reserved, rows computed so far */
@@ -27,12 +27,15 @@ typedef struct {
 } kmv_pilot;
 
 /**
- * Pack all points and draw `capacity` rows (at most n_q); computes none yet. Memory: the packed
+ * Pack all keys and draw `capacity` rows (at most n_q); computes none yet. Memory: the packed
  * points, and capacity n_k floats. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small for float.
  */
 kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                           const kmv_prepare_context *context, size_t capacity, kmv_error *err);
 void kmv_pilot_clear(kmv_pilot *pilot);
+
+/** Pack the queries, once, into room that is there; allocates nothing. KMV_ENOTSUP as above. */
+kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err);
 
 /** Compute rows until there are `count` (at most capacity). Cost: n_k pairs for each new row.
  *  Allocates room for packing them and gives it back. */
@@ -76,5 +79,8 @@ double kmv_error_safety(double nu, double delta);
  * entries of equal size). Where that is near n_k no method of this kind can win.
  */
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps);
+
+/** The same without large entries: h = 0. */
+double kmv_pilot_sampled_pairs(const kmv_pilot *pilot, double eps);
 
 #endif
