@@ -54,32 +54,46 @@ static void scan_finds_the_near_words(void **unused)
     free(words);
 }
 
+/* Projections against double sums, bits against comparisons; numbers of rows around the block. */
 static void signs_follow_the_thresholds(void **unused)
 {
-    enum { COUNT = 48, LDE = 50 };
-    float e[KMV_SKETCH_BITS * LDE], threshold[KMV_SKETCH_BITS], along[KMV_SKETCH_BITS];
+    enum { N = 13, D = 21, LD = 32 };
+    _Alignas(64) float across[D * KMV_SKETCH_BITS], e[(N + 1) * KMV_SKETCH_BITS];
+    float rows[N * LD], threshold[KMV_SKETCH_BITS];
     gsl_rng *rng = kmv_rng_create(9, NULL);
 
     (void)unused;
-    for (size_t t = 0; t < KMV_SKETCH_BITS * LDE; t++)
-        e[t] = (float)gsl_ran_gaussian(rng, 1);
+    for (size_t t = 0; t < D * KMV_SKETCH_BITS; t++)
+        across[t] = (float)gsl_ran_gaussian(rng, 1);
+    for (size_t t = 0; t < N * LD; t++)
+        rows[t] = (float)gsl_ran_gaussian(rng, 1);
     for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
         threshold[i] = (float)gsl_ran_gaussian(rng, 0.5);
     for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
         const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
-        uint64_t words[COUNT + 1] = {0};
 
-        if (!s->can_run())
-            continue;
-        words[COUNT - 1] = 77;
-        s->signs_down(e, LDE, threshold, COUNT - 1, words);
-        assert_int_equal(words[COUNT - 1], 77); /* nothing beyond the count */
-        for (size_t t = 0; t < COUNT - 1; t++) {
-            for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
-                assert_int_equal((words[t] >> i) & 1, e[i * LDE + t] > threshold[i]);
-                along[i] = e[i * LDE + t];
+        for (size_t n = 0; n <= N && s->can_run(); n++) {
+            e[n * KMV_SKETCH_BITS] = 77;
+            s->project(rows, LD, n, across, D, e);
+            assert_true(e[n * KMV_SKETCH_BITS] == 77); /* nothing beyond the rows */
+            for (size_t i = 0; i < n; i++) {
+                const uint64_t word = s->signs(e + i * KMV_SKETCH_BITS, threshold);
+
+                for (size_t b = 0; b < KMV_SKETCH_BITS; b++) {
+                    double want = 0, size = 0;
+
+                    for (size_t l = 0; l < D; l++) {
+                        const double term =
+                            (double)rows[i * LD + l] * (double)across[l * KMV_SKETCH_BITS + b];
+
+                        want += term;
+                        size += fabs(term);
+                    }
+                    /* each of D additions and products rounds once */
+                    CHECK_CLOSE((double)e[i * KMV_SKETCH_BITS + b], want, (D + 1) * 0x1p-24 * size);
+                    assert_int_equal((word >> b) & 1, e[i * KMV_SKETCH_BITS + b] > threshold[b]);
+                }
             }
-            assert_true(words[t] == s->signs_along(along, threshold));
         }
     }
     gsl_rng_free(rng);

@@ -37,8 +37,8 @@ static const kmv_option options[] = {
     {"heavy", KMV_OPT_REAL, offsetof(kmv_probe_options, heavy), "0", 0, 1,
      "entries above are searched for and kept; 0: eps / 30", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(kmv_probe_options, pilot), "0", 0, 1e6,
-     "rows computed exactly; 0: 2 / eps^2, at least 128, at most n_q / 64", NULL},
-    {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "96", 1, 1e6,
+     "rows computed exactly; 0: 1 / eps^2, at least 128, at most n_q / 64", NULL},
+    {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "48", 1, 1e6,
      "fewest keys per cell, on average", NULL},
     {"safety", KMV_OPT_REAL, offsetof(kmv_probe_options, safety), "1.25", 1, 1000,
      "the predicted rms error is eps / safety", NULL},
@@ -119,7 +119,7 @@ static void add_heavy_row(const kmv_probe *p, size_t i, const double *x, size_t 
 
 typedef struct {
     double left;  /* B: squared error of the rows without a sample, relative to |x|^2 */
-    double upper; /* the same, with two standard deviations and what a search may miss */
+    double upper; /* the same, with two standard deviations */
 } residue;
 
 /* Rows of the pilot again, exactly, less what was retrieved; columns with in_s = 1 are exact
@@ -129,7 +129,7 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
 {
     const size_t n_k = p->problem.k->n, r = context->r, rows = p->check_queries.n;
     const double n_q = (double)p->problem.q->n;
-    double sum = 0, sum2 = 0, mean, spread, missed;
+    double sum = 0, sum2 = 0, mean, spread;
 
     for (size_t j = 0; j < n_k; j++)
         p->weight[j] = 1 - p->in_s[j];
@@ -148,6 +148,14 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
         for (size_t t = 0; t < rows * r; t++)
             p->residual[t] += p->part[t];
     }
+    /* What the search missed is no light part: the forecast answers for it. */
+    for (size_t t = 0; t < p->missed.count; t++) {
+        const kmv_heavy_entry *e = &p->missed.entry[t];
+
+        for (size_t c = 0; c < r; c++)
+            p->residual[e->row * r + c] -=
+                (double)e->value * (1 - p->in_s[e->key]) * context->x[e->key * r + c];
+    }
     for (size_t i = 0; i < rows; i++) {
         double *row = p->residual + i * r, norm2 = 0;
 
@@ -160,9 +168,7 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
     }
     mean = sum / (double)rows;
     spread = sqrt(fmax(0, sum2 / (double)rows - mean * mean) / (double)rows);
-    missed = p->heavy != NULL ? p->forecast.missed2 * n_q / (double)n_k : 0;
-    return (residue){.left = mean * n_q / x_norm2,
-                     .upper = (mean + 2 * spread) * n_q / x_norm2 + missed};
+    return (residue){.left = mean * n_q / x_norm2, .upper = (mean + 2 * spread) * n_q / x_norm2};
 }
 
 /* Scores for p_j: mostly |x_j| c_j, the best; part by |x_j|^2 and by |x_j|, for which bounds hold
@@ -254,21 +260,13 @@ static void add_sampled(kmv_probe *p, size_t count, kmv_apply_context *context)
     }
 }
 
-static int retrieved(const kmv_heavy_chunk *chunk, size_t row, uint32_t key)
-{
-    for (uint32_t t = chunk->start[row]; t < chunk->start[row + 1]; t++) {
-        if (chunk->key[t] == key)
-            return 1;
-    }
-    return 0;
-}
-
 /* Heavy pairs of one chunk of queries with sampled columns that the search had missed. */
 static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const float *shift,
                          const kmv_apply_context *context)
 {
     const size_t first = chunk * KMV_VISIT_QUERIES, left = p->problem.q->n - first, r = context->r;
     const size_t n = left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES;
+    const kmv_visit visit = kmv_probe_visit(p);
     uint32_t hits[CLIP_HITS], key[CLIP_HITS];
     float value[CLIP_HITS];
     double evaluated = 0;
@@ -285,10 +283,11 @@ static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const f
             continue;
         for (size_t h = 0; h < found; h++)
             key[h] = j;
-        kmv_visit_entries(&p->problem, &p->sketcher, shift, hits, key, found, value);
+        kmv_visit_entries(&visit, shift, hits, key, found, value);
         evaluated += (double)found;
         for (size_t h = 0; h < found; h++) {
-            if (!(value[h] > p->rule.tau) || retrieved(&p->heavy[chunk], hits[h] - first, j))
+            if (!(value[h] > p->rule.tau) ||
+                kmv_heavy_chunk_has(&p->heavy[chunk], hits[h] - first, j))
                 continue;
             for (size_t c = 0; c < r; c++)
                 context->y[hits[h] * r + c] +=
@@ -323,6 +322,7 @@ static void add_heavy(kmv_probe *p, size_t sampled, kmv_apply_context *context)
 static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *context)
 {
     const size_t rows = p->check_queries.n, r = context->r;
+    const kmv_visit visit = kmv_probe_visit(p);
     uint32_t hits[KMV_PROBE_CHECK], row[KMV_PROBE_CHECK], key[KMV_PROBE_CHECK];
     float value[KMV_PROBE_CHECK];
 
@@ -364,10 +364,11 @@ static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *c
             row[h] = (uint32_t)p->check[hits[h]];
             key[h] = (uint32_t)j;
         }
-        kmv_visit_entries(&p->problem, &p->sketcher, p->shift, row, key, found, value);
+        kmv_visit_entries(&visit, p->shift, row, key, found, value);
         for (size_t h = 0; h < found; h++) {
-            if (!(value[h] > p->rule.tau) || retrieved(&p->heavy[row[h] / KMV_VISIT_QUERIES],
-                                                       row[h] % KMV_VISIT_QUERIES, key[h]))
+            if (!(value[h] > p->rule.tau) ||
+                kmv_heavy_chunk_has(&p->heavy[row[h] / KMV_VISIT_QUERIES],
+                                    row[h] % KMV_VISIT_QUERIES, key[h]))
                 continue;
             for (size_t c = 0; c < r; c++)
                 p->estimate[hits[h] * r + c] -=
@@ -426,8 +427,13 @@ static size_t draw(kmv_probe *p, kmv_apply_context *context, double *expected)
     const kmv_probe_options *o = p->options;
     const size_t n = p->problem.k->n;
     const double unit = largest_of(context->x, n * context->r), x_norm2 = load_x(p, context, unit);
-    const double eps = p->eps / o->safety, wanted = eps * eps;
+    const double eps = p->eps / o->safety;
     const double forced2 = FORCED * p->eps * p->eps * x_norm2;
+    const double missed =
+        p->heavy != NULL ? p->forecast.missed2 * (double)p->problem.q->n / (double)n : 0;
+    /* What a search is predicted to miss cannot be sampled away; at least a quarter of the error
+     * asked for is left to what can. */
+    const double wanted = fmax(0.25 * eps * eps, eps * eps - missed);
     double left2 = 0;
     residue b = {0};
     size_t count;
@@ -439,7 +445,7 @@ static size_t draw(kmv_probe *p, kmv_apply_context *context, double *expected)
     *expected = 0;
     if (o->shrink && o->samples == 0 && b.upper <= wanted) {
         memcpy(p->p, p->in_s, n * sizeof *p->p);
-        left2 = b.left;
+        left2 = b.left + missed;
     } else {
         set_scores(p, x_norm2);
         *expected = (double)o->samples;
@@ -448,7 +454,7 @@ static size_t draw(kmv_probe *p, kmv_apply_context *context, double *expected)
         else
             *expected = solve_size(
                 p, x_norm2 * (o->shrink ? b.upper * wanted / (b.upper - wanted) : wanted), forced2);
-        left2 = variance(p) / x_norm2 + p->forecast.missed2;
+        left2 = variance(p) / x_norm2 + missed;
     }
     kmv_rng_restart(p->rng, context->key);
     count = kmv_sample_draw(p->p, n, p->rng, p->index, p->weight);
@@ -456,6 +462,7 @@ static size_t draw(kmv_probe *p, kmv_apply_context *context, double *expected)
     if (o->shrink && *expected > 0) {
         estimate_check_rows(p, count, context);
         set_weights(p, count, fit_lambda(p, context->r, x_norm2, unit, &left2));
+        left2 += missed;
     }
     context->err_est = sqrt(left2);
     return count;

@@ -45,6 +45,7 @@ typedef struct {
     kmv_workspace *workspace;
     gsl_rng *rng;
     double *part;                  /* products of one chunk */
+    kmv_heavy_list missed;         /* heavy entries of the check rows that the search missed */
     uint64_t *word_check;          /* sketches of the check rows */
     double *residual, *estimate;   /* check rows x r: light part, exact and sampled */
     double *x2, *score, *p, *in_s; /* in_s: weight of a sampled column, 0 for others */
@@ -58,5 +59,8 @@ typedef struct {
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
                             const kmv_prepare_context *context, kmv_probe **out, kmv_error *err);
 void kmv_probe_destroy(kmv_probe *p);
+
+/** The search by the chosen rule. */
+kmv_visit kmv_probe_visit(const kmv_probe *p);
 
 #endif

@@ -13,7 +13,7 @@ enum {
     CELLS_MEAN = 256 /* a grid ends where a search would visit more */
 };
 
-/* In nanoseconds where a pair takes 0.2 + d / 130: ratios are what counts, and they move little
+/* In nanoseconds where a pair takes 0.1 + d / 200: ratios are what counts, and they move little
  * between machines with the same vectors. */
 static const double NS_CELL = 8, NS_WORD = 0.12, NS_HIT = 45, NS_ROW = 250;
 
@@ -29,7 +29,7 @@ typedef struct {
 
 static double pair_ns(size_t d)
 {
-    return 0.2 + (double)d / 130;
+    return 0.1 + (double)d / 200;
 }
 
 /* Which radius reaches a cell at that squared distance; RADII when none does. */
@@ -162,7 +162,7 @@ static double sample_for(const kmv_probe_basis *b, double light2, double missed2
 
     if (!(left > 0))
         return n_k;
-    return fmin(n_k, 0.5 * (double)b->n_q * light2 / left);
+    return fmin(n_k, 0.25 * (double)b->n_q * light2 / left);
 }
 
 static kmv_probe_forecast no_search(const kmv_probe_basis *b)

@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 enum {
-    CENTRE_SAMPLE = 4096,
+    CENTRE_SAMPLE = 1024,
     KEYS = 960, /* packed at a time by one thread: they stay in L2 */
     NORM_BINS = 64,
     WIDE_ROWS = 1024, /* searched further than planned, to see what is missed */
@@ -63,8 +63,8 @@ static kmv_status room_init(pass_room *room, const kmv_probe *p, size_t threads,
             (st = kmv_workspace_create(p->tile, p->pilot_rows, KEYS, 1, 1, &room[t].space, err)) !=
                 KMV_OK)
             return st;
-        if ((room[t].e = kmv_alloc(kmv_sketch_room(&p->sketcher), sizeof(float), "projections",
-                                   err)) == NULL)
+        if ((room[t].e = kmv_alloc(KMV_SKETCH_AT_ONCE * KMV_SKETCH_BITS, sizeof(float),
+                                   "projections", err)) == NULL)
             return KMV_ENOMEM;
     }
     return KMV_OK;
@@ -96,7 +96,7 @@ static void pass_chunk(kmv_probe *p, kmv_probe_pilot *pilot, pass_room *room, si
     part.k = &some;
     kmv_pack(&room->keys, &part, p->centre, NULL, n, 1, &room->cost);
     room->norm2_max = fmax(room->norm2_max, room->keys.norm2_max);
-    kmv_sketch_keys(&p->sketcher, &room->keys, room->e, p->word_k + first);
+    kmv_sketch_keys(&p->sketcher, some.x, some.ld, n, room->e, p->word_k + first);
     for (size_t j = 0; j < n; j++)
         norm2[first + j] = (float)(scale * (double)room->keys.offset[j]);
     if (room->status == KMV_OK)
@@ -226,7 +226,6 @@ static kmv_status limit_heavy(kmv_probe *p, kmv_probe_pilot *pilot, kmv_error *e
 typedef struct {
     kmv_visit_space *space;
     kmv_visit_counts counts;
-    kmv_cost cost;
     kmv_status status;
     kmv_error err;
 } search_room;
@@ -256,7 +255,7 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
             mine->status = kmv_visit_rows(
                 v, first, left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES, mine->space,
                 words + first, margin2 != NULL ? margin2 + first * KMV_CELL_BITS_MAX : NULL,
-                &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->cost, &mine->err);
+                &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->err);
     }
     for (size_t t = 0; t < (size_t)threads; t++) {
         if (room[t].status != KMV_OK) {
@@ -267,7 +266,6 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
         sum.scanned += room[t].counts.scanned;
         sum.evaluated += room[t].counts.evaluated;
         sum.kept += room[t].counts.kept;
-        cost->flops += room[t].cost.flops;
     }
     cost->pairs += sum.evaluated;
     /* A comparison of sketches counts as 2, like a multiply-add of one word. */
@@ -293,10 +291,10 @@ static void free_chunks(kmv_heavy_chunk *chunk, size_t count)
     kmv_free(chunk);
 }
 
-static kmv_visit visit_of(const kmv_probe *p)
+kmv_visit kmv_probe_visit(const kmv_probe *p)
 {
     return (kmv_visit){.problem = &p->problem,
-                       .centre = p->centre,
+                       .tile = p->tile,
                        .sketcher = &p->sketcher,
                        .partition = &p->partition,
                        .rule = p->rule};
@@ -311,7 +309,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, kmv_cost *cost, k
     const size_t step = wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
     kmv_points some = *p->problem.q;
     kmv_problem part = p->problem;
-    kmv_visit v = visit_of(p);
+    kmv_visit v = kmv_probe_visit(p);
     kmv_heavy_list list = {0};
     kmv_heavy_chunk *chunk = NULL;
     kmv_visit_counts counts;
@@ -356,23 +354,20 @@ out:
 }
 
 /* Sketches of the pilot's rows, and all projections minus their thresholds. */
-static kmv_status sketch_pilot(const kmv_probe *p, const kmv_probe_pilot *pilot, float *project,
-                               uint64_t *word, kmv_error *err)
+static void sketch_pilot(const kmv_probe *p, const kmv_probe_pilot *pilot, float *project,
+                         uint64_t *word)
 {
-    const size_t rows = p->tile->rows, width = p->sketcher.width;
-    float *e = kmv_alloc(kmv_sketch_room(&p->sketcher), sizeof *e, "projections", err);
+    const kmv_points *q = p->problem.q;
 
-    if (e == NULL)
-        return KMV_ENOMEM;
     for (size_t i = 0; i < pilot->n; i++) {
-        if (i % rows == 0)
-            kmv_sketch_project(&p->sketcher, &pilot->queries, i / rows, e);
-        word[i] = p->sketcher.isa->signs_along(e + i % rows * width, p->sketcher.threshold);
+        float *e = project + i * KMV_SKETCH_BITS;
+
+        p->sketcher.isa->project(q->x + pilot->row[i] * q->ld, q->ld, 1, p->sketcher.across,
+                                 p->sketcher.d, e);
+        word[i] = p->sketcher.isa->signs(e, p->sketcher.threshold_q);
         for (size_t b = 0; b < KMV_SKETCH_BITS; b++)
-            project[i * KMV_SKETCH_BITS + b] = e[i % rows * width + b] - p->sketcher.threshold[b];
+            e[b] -= p->sketcher.threshold_q[b];
     }
-    kmv_free(e);
-    return KMV_OK;
 }
 
 /* Cells and rule from the pilot's heavy entries, then the rule once more from a wider search. */
@@ -400,9 +395,9 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
     double heavy2 = 0;
     kmv_status st = KMV_ENOMEM;
 
-    if (project == NULL || margin2 == NULL || word == NULL ||
-        (st = sketch_pilot(p, pilot, project, word, err)) != KMV_OK)
+    if (project == NULL || margin2 == NULL || word == NULL)
         goto out;
+    sketch_pilot(p, pilot, project, word);
     for (size_t t = 0; t < pilot->heavy.count; t++)
         heavy2 += (double)pilot->heavy.entry[t].value * (double)pilot->heavy.entry[t].value;
     basis.light2 = fmax(0, pilot->total2 - heavy2) / (double)rows;
@@ -436,12 +431,35 @@ out:
 
 static kmv_status search_all(kmv_probe *p, kmv_cost *cost, kmv_error *err)
 {
-    const kmv_visit v = visit_of(p);
+    const kmv_visit v = kmv_probe_visit(p);
 
     p->chunks = chunks_of(p->problem.q->n);
     if ((p->heavy = kmv_alloc(p->chunks, sizeof *p->heavy, "heavy entries", err)) == NULL)
         return KMV_ENOMEM;
     return search(&v, p->threads, p->word_q, NULL, p->heavy, &p->counts, cost, err);
+}
+
+/* Check row i is pilot row i pilot->n / n; the pilot knows all of its heavy entries. */
+static kmv_status list_missed(kmv_probe *p, const kmv_probe_pilot *pilot, size_t n, kmv_error *err)
+{
+    size_t i = 0;
+    kmv_status st;
+
+    for (size_t t = 0; t < pilot->heavy.count; t++) {
+        kmv_heavy_entry e = pilot->heavy.entry[t];
+
+        while (i < n && i * pilot->n / n < e.row)
+            i++;
+        if (i == n || i * pilot->n / n > e.row ||
+            kmv_heavy_chunk_has(&p->heavy[p->check[i] / KMV_VISIT_QUERIES],
+                                p->check[i] % KMV_VISIT_QUERIES, e.key))
+            continue;
+        if ((st = kmv_heavy_reserve(&p->missed, 1, err)) != KMV_OK)
+            return st;
+        e.row = (uint32_t)i;
+        p->missed.entry[p->missed.count++] = e;
+    }
+    return KMV_OK;
 }
 
 /* Every so-manieth row of the pilot. */
@@ -458,6 +476,8 @@ static kmv_status set_check_rows(kmv_probe *p, const kmv_probe_pilot *pilot, kmv
         p->check[i] = pilot->row[i * pilot->n / n];
         p->word_check[i] = p->word_q[p->check[i]]; /* zeros without search, and not used */
     }
+    if (p->heavy != NULL && (st = list_missed(p, pilot, n, err)) != KMV_OK)
+        return st;
     if ((st = kmv_packed_init(&p->check_queries, p->tile, KMV_QUERIES, n, p->problem.q->d, 1,
                               err)) != KMV_OK)
         return st;
@@ -496,7 +516,7 @@ static size_t pilot_size(const kmv_probe *p)
 {
     const size_t n_q = p->problem.q->n;
     const double eps = p->eps / p->options->safety;
-    double m = fmin(2 / (eps * eps), (double)n_q / 64);
+    double m = fmin(1 / (eps * eps), (double)n_q / 64);
 
     if (p->options->pilot > 0)
         m = (double)p->options->pilot;
@@ -537,7 +557,7 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
     kmv_visit_shift(problem, p->shift);
     sampled = strided(problem, &some_q, &some_k);
     kmv_centre(&sampled, p->centre);
-    if ((st = kmv_sketcher_init(&p->sketcher, problem, p->centre, p->tile,
+    if ((st = kmv_sketcher_init(&p->sketcher, problem,
                                 kmv_stream_key(context->key, "directions", 0), err)) != KMV_OK ||
         (st = kmv_probe_pilot_init(&pilot, problem, p->centre, p->pilot_rows, p->tile,
                                    kmv_stream_key(context->key, "pilot", 0), context->cost, err)) !=
@@ -585,6 +605,7 @@ void kmv_probe_destroy(kmv_probe *p)
     kmv_free(p->c2);
     kmv_free(p->check);
     kmv_free(p->part);
+    kmv_free(p->missed.entry);
     kmv_free(p->word_check);
     kmv_free(p->residual);
     kmv_free(p->estimate);

@@ -30,7 +30,8 @@ int kmv_sketch_runs_avx512(void)
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("popcnt");
+           __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("popcnt") &&
+           __builtin_cpu_supports("bmi2");
 }
 
 int kmv_sketch_runs_avx2(void)
@@ -117,84 +118,68 @@ static float median(float *v, size_t n)
     return v[wanted];
 }
 
-/* Projections of one panel of packed keys: e[bit * lanes + lane]. */
-static void project_panel(const kmv_sketcher *s, const kmv_packed *keys, size_t panel, float *e)
+/* Medians over every so-manieth key. */
+static kmv_status set_medians(kmv_sketcher *s, const kmv_points *keys, kmv_error *err)
 {
-    const size_t rows = s->tile->rows, lanes = s->tile->lanes;
-
-    for (size_t b = 0; b < s->blocks; b++)
-        s->tile->exponents(s->as_rows + b * rows * s->d, s->zeros, keys->x + panel * lanes * s->d,
-                           s->zeros, s->d, 1, e + b * rows * lanes, lanes);
-}
-
-static kmv_status set_medians(kmv_sketcher *s, const kmv_problem *problem, const double *centre,
-                              kmv_error *err)
-{
-    const size_t n = problem->k->n, lanes = s->tile->lanes;
-    const size_t step = n > MEDIAN_SAMPLE ? n / MEDIAN_SAMPLE : 1, count = n / step;
-    kmv_points some = *problem->k;
-    kmv_problem sampled = *problem;
-    kmv_packed keys = {0};
-    kmv_cost ignored = {0};
-    float *e = NULL, *values = NULL;
+    const size_t step = keys->n > MEDIAN_SAMPLE ? keys->n / MEDIAN_SAMPLE : 1;
+    const size_t count = keys->n / step;
+    float *e = kmv_alloc(KMV_SKETCH_BITS, sizeof *e, "projections", err);
+    float *values = kmv_alloc(KMV_SKETCH_BITS * count, sizeof *values, "projections", err);
     kmv_status st = KMV_ENOMEM;
 
-    some.n = count;
-    some.ld *= step;
-    sampled.k = &some;
-    if ((e = kmv_alloc(kmv_sketch_room(s), sizeof *e, "projections", err)) == NULL ||
-        (values = kmv_alloc(KMV_SKETCH_BITS * count, sizeof *values, "projections", err)) == NULL ||
-        (st = kmv_packed_init(&keys, s->tile, KMV_KEYS, count, s->d, 0, err)) != KMV_OK)
+    if (e == NULL || values == NULL)
         goto out;
-    kmv_pack(&keys, &sampled, centre, NULL, count, 1, &ignored);
-    for (size_t first = 0; first < count; first += lanes) {
-        project_panel(s, &keys, first / lanes, e);
-        for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
-            for (size_t t = 0; t < lanes && first + t < count; t++)
-                values[i * count + first + t] = e[i * lanes + t];
-        }
+    for (size_t t = 0; t < count; t++) {
+        s->isa->project(keys->x + t * step * keys->ld, keys->ld, 1, s->across, s->d, e);
+        for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
+            values[i * count + t] = e[i];
     }
     for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
-        s->threshold[i] = median(values + i * count, count);
+        s->threshold_k[i] = median(values + i * count, count);
     st = KMV_OK;
 out:
-    kmv_packed_clear(&keys);
     kmv_free(e);
     kmv_free(values);
     return st;
 }
 
-kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, const double *centre,
-                             const kmv_tile *tile, uint64_t key, kmv_error *err)
+/* What the stored rows of queries lack, compared with those of keys, goes into the thresholds. */
+static void shift_thresholds(kmv_sketcher *s, const kmv_problem *problem, const double *v)
 {
-    const size_t d = problem->k->d, rows = tile->rows, lanes = tile->lanes;
-    const double unscale = problem->sigma * problem->sigma / 1.44269504088896340736;
-    kmv_sketcher out = {.tile = tile,
-                        .isa = kmv_sketch_isa_best(),
-                        .d = d,
-                        .blocks = (KMV_SKETCH_BITS + rows - 1) / rows,
-                        .panels = (KMV_SKETCH_BITS + lanes - 1) / lanes};
+    const double *o_q = problem->q->origin, *o_k = problem->k->origin;
+
+    for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
+        double lacks = 0;
+
+        for (size_t l = 0; l < s->d; l++)
+            lacks += v[i * s->d + l] * ((o_q != NULL ? o_q[l] : 0) - (o_k != NULL ? o_k[l] : 0));
+        s->threshold_q[i] = (float)((double)s->threshold_k[i] - lacks);
+    }
+}
+
+kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, uint64_t key,
+                             kmv_error *err)
+{
+    const size_t d = problem->k->d;
+    kmv_sketcher out = {.isa = kmv_sketch_isa_best(), .d = d};
     gsl_rng *rng = NULL;
     double *v = NULL;
     kmv_status st = KMV_ENOMEM;
 
-    out.width = out.panels * lanes;
     if ((v = kmv_alloc(KMV_SKETCH_BITS * d, sizeof *v, "directions", err)) == NULL ||
-        (out.as_rows = kmv_alloc(out.blocks * rows * d, sizeof(float), "directions", err)) ==
-            NULL ||
-        (out.as_lanes = kmv_alloc(out.width * d, sizeof(float), "directions", err)) == NULL ||
-        (out.zeros = kmv_alloc(KMV_LANES_MAX, sizeof(float), "offsets", err)) == NULL ||
+        (out.across = kmv_alloc(KMV_SKETCH_BITS * d, sizeof(float), "directions", err)) == NULL ||
+        (out.threshold_q = kmv_alloc(KMV_SKETCH_BITS, sizeof(float), "medians", err)) == NULL ||
+        (out.threshold_k = kmv_alloc(KMV_SKETCH_BITS, sizeof(float), "medians", err)) == NULL ||
         (rng = kmv_rng_create(key, err)) == NULL)
         goto out;
     draw_directions(rng, d, v);
     for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
-        for (size_t l = 0; l < d; l++) {
-            out.as_rows[(i / rows * d + l) * rows + i % rows] = (float)v[i * d + l];
-            out.as_lanes[(i / lanes * d + l) * lanes + i % lanes] = (float)(v[i * d + l] * unscale);
-        }
+        for (size_t l = 0; l < d; l++)
+            out.across[l * KMV_SKETCH_BITS + i] = (float)v[i * d + l];
     }
-    if ((st = set_medians(&out, problem, centre, err)) != KMV_OK)
+    if ((st = set_medians(&out, problem->k, err)) != KMV_OK)
         goto out;
+    shift_thresholds(&out, problem, v);
     *s = out;
     out = (kmv_sketcher){0};
 out:
@@ -209,37 +194,20 @@ void kmv_sketcher_clear(kmv_sketcher *s)
 {
     if (s == NULL)
         return;
-    kmv_free(s->as_rows);
-    kmv_free(s->as_lanes);
-    kmv_free(s->zeros);
+    kmv_free(s->across);
+    kmv_free(s->threshold_q);
+    kmv_free(s->threshold_k);
     *s = (kmv_sketcher){0};
 }
 
-size_t kmv_sketch_room(const kmv_sketcher *s)
+void kmv_sketch_keys(const kmv_sketcher *s, const float *rows, size_t ld, size_t n, float *e,
+                     uint64_t *words)
 {
-    const size_t keys = s->blocks * s->tile->rows * s->tile->lanes;
-    const size_t queries = s->width * s->tile->rows;
+    for (size_t first = 0; first < n; first += KMV_SKETCH_AT_ONCE) {
+        const size_t count = n - first < KMV_SKETCH_AT_ONCE ? n - first : KMV_SKETCH_AT_ONCE;
 
-    return keys > queries ? keys : queries;
-}
-
-void kmv_sketch_keys(const kmv_sketcher *s, const kmv_packed *keys, float *buffer, uint64_t *words)
-{
-    const size_t lanes = s->tile->lanes;
-
-    for (size_t first = 0; first < keys->n; first += lanes) {
-        project_panel(s, keys, first / lanes, buffer);
-        s->isa->signs_down(buffer, lanes, s->threshold,
-                           keys->n - first < lanes ? keys->n - first : lanes, words + first);
+        s->isa->project(rows + first * ld, ld, count, s->across, s->d, e);
+        for (size_t t = 0; t < count; t++)
+            words[first + t] = s->isa->signs(e + t * KMV_SKETCH_BITS, s->threshold_k);
     }
-}
-
-void kmv_sketch_project(const kmv_sketcher *s, const kmv_packed *queries, size_t block, float *e)
-{
-    const size_t rows = s->tile->rows, lanes = s->tile->lanes;
-
-    for (size_t p = 0; p < s->panels; p++)
-        s->tile->exponents(queries->x + block * rows * s->d, s->zeros,
-                           s->as_lanes + p * lanes * s->d, s->zeros, s->d, 1, e + p * lanes,
-                           s->width);
 }

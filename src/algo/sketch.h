@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#include "gauss/pack.h"
+#include "kmv.h"
 
-enum { KMV_SKETCH_BITS = 64 };
+enum { KMV_SKETCH_BITS = 64, KMV_SKETCH_AT_ONCE = 48 };
 
 /** The inner loops, one set per instruction set; all give the same results. */
 typedef struct {
@@ -17,11 +17,12 @@ typedef struct {
      *  `query` in at most `most` bits; room for count hits. */
     size_t (*scan)(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits);
-    /** Bit i of words[t] = (e[i * lde + t] > threshold[i]), t < count. */
-    void (*signs_down)(const float *e, size_t lde, const float *threshold, size_t count,
-                       uint64_t *words);
+    /** e[i * 64 + b] = sum over l < d of rows[i * ld + l] across[l * 64 + b], i < n, b < 64; across
+     *  and e aligned to 64 bytes. */
+    void (*project)(const float *rows, size_t ld, size_t n, const float *across, size_t d,
+                    float *e);
     /** Bit i of the result = (e[i] > threshold[i]). */
-    uint64_t (*signs_along)(const float *e, const float *threshold);
+    uint64_t (*signs)(const float *e, const float *threshold);
     /** sum over l < ld of (a_l - b_l + shift_l)^2, in float, in a fixed order; ld a multiple of 16.
      */
     float (*distance2)(const float *a, const float *b, const float *shift, size_t ld);
@@ -40,26 +41,20 @@ const kmv_sketch_isa *kmv_sketch_isa_at(size_t i);
  * 2002).
  */
 typedef struct {
-    const kmv_tile *tile;
     const kmv_sketch_isa *isa;
-    size_t d, blocks, panels; /* groups of directions as the tile's rows, as its lanes */
-    size_t width;             /* floats per row of projections of queries */
-    float *as_rows;           /* for packed keys */
-    float *as_lanes;          /* for packed queries, whose scale is divided out */
-    float *zeros;
-    float threshold[KMV_SKETCH_BITS];
+    size_t d;
+    float *across; /* d x 64: directions are columns */
+    /* Medians, for rows as they are stored: queries and keys may have different origins. */
+    float *threshold_q, *threshold_k;
 } kmv_sketcher;
 
 /** Random directions of stream `key`, medians of about 1024 keys. */
-kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, const double *centre,
-                             const kmv_tile *tile, uint64_t key, kmv_error *err);
+kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, uint64_t key,
+                             kmv_error *err);
 void kmv_sketcher_clear(kmv_sketcher *s);
 
-/** Words of all packed keys; buffer: kmv_sketch_room(s) floats. */
-void kmv_sketch_keys(const kmv_sketcher *s, const kmv_packed *keys, float *buffer, uint64_t *words);
-/** Projections of packed query block `block`: e[i * s->width + bit], i < tile->rows. */
-void kmv_sketch_project(const kmv_sketcher *s, const kmv_packed *queries, size_t block, float *e);
-/** Floats that the buffers of both need. */
-size_t kmv_sketch_room(const kmv_sketcher *s);
+/** Words of the stored rows of n keys; e: room for KMV_SKETCH_AT_ONCE x 64 floats. */
+void kmv_sketch_keys(const kmv_sketcher *s, const float *rows, size_t ld, size_t n, float *e,
+                     uint64_t *words);
 
 #endif

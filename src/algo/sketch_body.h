@@ -2,20 +2,55 @@
  * instruction set, so that each gets what its flags allow. */
 #include "algo/sketch.h"
 
-static void signs_down(const float *e, size_t lde, const float *threshold, size_t count,
-                       uint64_t *words)
-{
-    for (size_t t = 0; t < count; t++)
-        words[t] = 0;
-    for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
-        const float limit = threshold[i];
+/* Sixteen floats, in as many registers as that takes. MULTIPLY_ADD(a, b, c) = a b + c. */
+typedef float sixteen __attribute__((vector_size(64)));
+#ifndef MULTIPLY_ADD
+#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
+#endif
+enum { PARTS = KMV_SKETCH_BITS / 16, ROWS_AT_ONCE = 6 }; /* 24 accumulators of 32 registers */
 
-        for (size_t t = 0; t < count; t++)
-            words[t] |= (uint64_t)(e[i * lde + t] > limit) << i;
+static inline __attribute__((always_inline)) void
+project_some(const float *rows, size_t ld, const size_t n, const float *across, size_t d, float *e)
+{
+    sixteen sum[ROWS_AT_ONCE][PARTS];
+
+#pragma GCC unroll 8
+    for (size_t i = 0; i < n; i++) {
+#pragma GCC unroll 4
+        for (size_t p = 0; p < PARTS; p++)
+            sum[i][p] = (sixteen){0};
+    }
+    for (size_t l = 0; l < d; l++) {
+        const sixteen *direction = (const sixteen *)(across + l * KMV_SKETCH_BITS);
+
+#pragma GCC unroll 8
+        for (size_t i = 0; i < n; i++) {
+            const sixteen value = rows[i * ld + l] - (sixteen){0};
+
+#pragma GCC unroll 4
+            for (size_t p = 0; p < PARTS; p++)
+                sum[i][p] = MULTIPLY_ADD(value, direction[p], sum[i][p]);
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t i = 0; i < n; i++) {
+#pragma GCC unroll 4
+        for (size_t p = 0; p < PARTS; p++)
+            ((sixteen *)(e + i * KMV_SKETCH_BITS))[p] = sum[i][p];
     }
 }
 
-static uint64_t signs_along(const float *e, const float *threshold)
+static void project(const float *rows, size_t ld, size_t n, const float *across, size_t d, float *e)
+{
+    size_t i = 0;
+
+    for (; i + ROWS_AT_ONCE <= n; i += ROWS_AT_ONCE)
+        project_some(rows + i * ld, ld, ROWS_AT_ONCE, across, d, e + i * KMV_SKETCH_BITS);
+    for (; i < n; i++)
+        project_some(rows + i * ld, ld, 1, across, d, e + i * KMV_SKETCH_BITS);
+}
+
+static uint64_t signs(const float *e, const float *threshold)
 {
     uint64_t word = 0;
 
@@ -57,5 +92,4 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
-#define SKETCH_FUNCTIONS                                                                           \
-    .scan = scan, .signs_down = signs_down, .signs_along = signs_along, .distance2 = distance2
+#define SKETCH_FUNCTIONS .scan = scan, .project = project, .signs = signs, .distance2 = distance2

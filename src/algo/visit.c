@@ -14,7 +14,6 @@ enum {
 static const double LOG2_E = 1.44269504088896340736;
 
 struct kmv_visit_space {
-    kmv_packed queries;
     float *e, *shift, *value, *cost;
     uint32_t *hits, *row, *key, *cell;
     size_t pairs;
@@ -24,7 +23,6 @@ void kmv_visit_space_destroy(kmv_visit_space *space)
 {
     if (space == NULL)
         return;
-    kmv_packed_clear(&space->queries);
     kmv_free(space->e);
     kmv_free(space->shift);
     kmv_free(space->value);
@@ -42,10 +40,8 @@ kmv_status kmv_visit_space_create(const kmv_visit *v, kmv_visit_space **out, kmv
 
     if (s == NULL)
         return KMV_ENOMEM;
-    if (kmv_packed_init(&s->queries, v->sketcher->tile, KMV_QUERIES, KMV_VISIT_QUERIES,
-                        v->sketcher->d, 0, err) != KMV_OK ||
-        (s->e = kmv_alloc(kmv_sketch_room(v->sketcher), sizeof(float), "projections", err)) ==
-            NULL ||
+    if ((s->e = kmv_alloc(KMV_SKETCH_AT_ONCE * KMV_SKETCH_BITS, sizeof(float), "projections",
+                          err)) == NULL ||
         (s->shift = kmv_alloc(v->problem->k->ld, sizeof(float), "shift", err)) == NULL ||
         (s->value = kmv_alloc(PAIRS, sizeof(float), "entries", err)) == NULL ||
         (s->cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof(float), "cells", err)) == NULL ||
@@ -68,6 +64,15 @@ void kmv_heavy_chunk_clear(kmv_heavy_chunk *chunk)
     *chunk = (kmv_heavy_chunk){0};
 }
 
+int kmv_heavy_chunk_has(const kmv_heavy_chunk *chunk, size_t row, uint32_t key)
+{
+    for (uint32_t t = chunk->start[row]; t < chunk->start[row + 1]; t++) {
+        if (chunk->key[t] == key)
+            return 1;
+    }
+    return 0;
+}
+
 void kmv_visit_shift(const kmv_problem *problem, float *shift)
 {
     const kmv_points *q = problem->q, *k = problem->k;
@@ -77,11 +82,12 @@ void kmv_visit_shift(const kmv_problem *problem, float *shift)
                            (k->origin != NULL ? k->origin[l] : 0));
 }
 
-void kmv_visit_entries(const kmv_problem *problem, const kmv_sketcher *s, const float *shift,
-                       const uint32_t *row, const uint32_t *key, size_t count, float *value)
+void kmv_visit_entries(const kmv_visit *v, const float *shift, const uint32_t *row,
+                       const uint32_t *key, size_t count, float *value)
 {
-    const float scale = (float)(-LOG2_E / 2 / (problem->sigma * problem->sigma));
-    const kmv_points *q = problem->q, *k = problem->k;
+    const double sigma = v->problem->sigma;
+    const float scale = (float)(-LOG2_E / 2 / (sigma * sigma));
+    const kmv_points *q = v->problem->q, *k = v->problem->k;
 
     for (size_t t = 0; t < count; t++) {
         if (t + AHEAD < count) {
@@ -90,10 +96,10 @@ void kmv_visit_entries(const kmv_problem *problem, const kmv_sketcher *s, const 
             for (size_t b = 0; b < k->ld * sizeof(float); b += KMV_ALIGN)
                 __builtin_prefetch(next + b);
         }
-        value[t] =
-            scale * s->isa->distance2(q->x + row[t] * q->ld, k->x + key[t] * k->ld, shift, k->ld);
+        value[t] = scale * v->sketcher->isa->distance2(q->x + row[t] * q->ld, k->x + key[t] * k->ld,
+                                                       shift, k->ld);
     }
-    s->tile->exp2(value, count);
+    v->tile->exp2(value, count);
 }
 
 uint64_t kmv_visit_word(const kmv_sketcher *s, const kmv_partition *p, const float *e,
@@ -101,11 +107,11 @@ uint64_t kmv_visit_word(const kmv_sketcher *s, const kmv_partition *p, const flo
 {
     memset(margin2, 0, KMV_CELL_BITS_MAX * sizeof *margin2);
     for (size_t b = 0; b < p->bits; b++) {
-        const float margin = e[p->bit[b]] - s->threshold[p->bit[b]];
+        const float margin = e[p->bit[b]] - s->threshold_q[p->bit[b]];
 
         margin2[b] = margin * margin;
     }
-    return s->isa->signs_along(e, s->threshold);
+    return s->isa->signs(e, s->threshold_q);
 }
 
 static kmv_status reserve(kmv_heavy_chunk *c, size_t more, kmv_error *err)
@@ -143,7 +149,7 @@ static kmv_status flush(const kmv_visit *v, size_t first, kmv_visit_space *s,
 
     if ((st = reserve(chunk, s->pairs, err)) != KMV_OK)
         return st;
-    kmv_visit_entries(v->problem, v->sketcher, s->shift, s->row, s->key, s->pairs, s->value);
+    kmv_visit_entries(v, s->shift, s->row, s->key, s->pairs, s->value);
     for (size_t t = 0; t < s->pairs; t++) {
         if (!(s->value[t] > v->rule.tau))
             continue;
@@ -188,25 +194,22 @@ static kmv_status search(const kmv_visit *v, size_t first, size_t i, uint64_t wo
 
 kmv_status kmv_visit_rows(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *s,
                           uint64_t *words, float *margin2, kmv_heavy_chunk *chunk,
-                          kmv_visit_counts *counts, kmv_cost *cost, kmv_error *err)
+                          kmv_visit_counts *counts, kmv_error *err)
 {
-    const size_t rows = v->sketcher->tile->rows, width = v->sketcher->width;
-    kmv_points some = *v->problem->q;
-    kmv_problem part = *v->problem;
+    const kmv_points *q = v->problem->q;
     float here[KMV_CELL_BITS_MAX];
     kmv_status st;
 
-    some.x += first * some.ld;
-    some.n = n;
-    some.owned = 0;
-    part.q = &some;
-    kmv_pack(&s->queries, &part, v->centre, NULL, n, 1, cost);
     memset(chunk->start, 0, sizeof chunk->start);
     s->pairs = 0;
     for (size_t i = 0; i < n; i++) {
-        if (i % rows == 0)
-            kmv_sketch_project(v->sketcher, &s->queries, i / rows, s->e);
-        words[i] = kmv_visit_word(v->sketcher, v->partition, s->e + i % rows * width, here);
+        const size_t at = i % KMV_SKETCH_AT_ONCE, left = n - i;
+
+        if (at == 0)
+            v->sketcher->isa->project(q->x + (first + i) * q->ld, q->ld,
+                                      left < KMV_SKETCH_AT_ONCE ? left : KMV_SKETCH_AT_ONCE,
+                                      v->sketcher->across, v->sketcher->d, s->e);
+        words[i] = kmv_visit_word(v->sketcher, v->partition, s->e + at * KMV_SKETCH_BITS, here);
         if (margin2 != NULL)
             memcpy(margin2 + i * KMV_CELL_BITS_MAX, here, sizeof here);
         if ((st = search(v, first, i, words[i], here, s, chunk, counts, err)) != KMV_OK)

@@ -35,7 +35,7 @@ typedef struct {
 /** What a search needs; borrowed. */
 typedef struct {
     const kmv_problem *problem;
-    const double *centre;
+    const kmv_tile *tile;
     const kmv_sketcher *sketcher;
     const kmv_partition *partition;
     kmv_visit_rule rule;
@@ -48,11 +48,14 @@ void kmv_visit_space_destroy(kmv_visit_space *space);
 
 /** Search for rows first .. first + n - 1, n <= KMV_VISIT_QUERIES; words: their sketches,
  *  margin2 (n x KMV_CELL_BITS_MAX, or NULL): squared margins, both out. The chunk is filled;
- * release it with kmv_heavy_chunk_clear. Adds to counts and flops. */
+ * release it with kmv_heavy_chunk_clear. Adds to counts. */
 kmv_status kmv_visit_rows(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *space,
                           uint64_t *words, float *margin2, kmv_heavy_chunk *chunk,
-                          kmv_visit_counts *counts, kmv_cost *cost, kmv_error *err);
+                          kmv_visit_counts *counts, kmv_error *err);
 void kmv_heavy_chunk_clear(kmv_heavy_chunk *chunk);
+
+/** Whether row `row` of the chunk holds that key. */
+int kmv_heavy_chunk_has(const kmv_heavy_chunk *chunk, size_t row, uint32_t key);
 
 /** Sketch and squared margins (to the planes of the partition's bits; KMV_CELL_BITS_MAX
  *  of them, the rest 0) from projections e. */
@@ -60,8 +63,8 @@ uint64_t kmv_visit_word(const kmv_sketcher *s, const kmv_partition *p, const flo
                         float *margin2);
 
 /** Kernel entries of `count` pairs (rows of q and k by number), by differences. Origins count. */
-void kmv_visit_entries(const kmv_problem *problem, const kmv_sketcher *s, const float *shift,
-                       const uint32_t *row, const uint32_t *key, size_t count, float *value);
+void kmv_visit_entries(const kmv_visit *v, const float *shift, const uint32_t *row,
+                       const uint32_t *key, size_t count, float *value);
 
 /** ld floats: origin of the queries minus origin of the keys. */
 void kmv_visit_shift(const kmv_problem *problem, float *shift);
