@@ -2,7 +2,9 @@
  *
  * With H the pairs found, S a random set of columns, j in S with probability p_j:
  *     y_i = sum_{j in H_i} G_ij x_j (1 - w_j) + sum_{j in S} G_ij x_j w_j,
- * w_j = lambda / p_j for j in S, 0 for others; columns with p_j = 1 have w_j = 1. So a pair of H
+ * w_j = lambda / p_j for j in S, 0 for others; columns with a large part of x are always in S, w_j
+ * =
+ * 1. So a pair of H
  * has weight 1, and a light one lambda [j in S] / p_j. lambda = 1 is unbiased. Let B be the squared
  * error, relative to |x|^2, of leaving the light part out, V that of estimating it unbiased; then
  * lambda = B / (B + V) has B V / (B + V), less than either: so V = B eps^2 / (B - eps^2) is enough,
@@ -101,6 +103,11 @@ static double load_x(kmv_probe *p, const kmv_apply_context *context, double unit
     return total;
 }
 
+static int is_forced(const kmv_probe *p, size_t j)
+{
+    return p->x2[j] > p->forced2;
+}
+
 /* What the retrieved entries of row i give, with weights factor_j; added to y. */
 static void add_heavy_row(const kmv_probe *p, size_t i, const double *x, size_t r,
                           const double *in_s, double sign, double *y)
@@ -122,6 +129,21 @@ typedef struct {
     double upper; /* the same, with two standard deviations */
 } residue;
 
+/* What a sample must do; squares relative to |x|^2 but for x_norm2 itself. */
+typedef struct {
+    double x_norm2, unit; /* |x|^2 in units of unit^2 */
+    double most, missed;  /* squared error allowed to sampling; predicted of the search */
+} demand;
+
+/* From the sums of the rows' squared errors and of their squares. */
+static residue residue_of(double sum, double sum2, double rows, double factor)
+{
+    const double mean = sum / rows;
+    const double spread = sqrt(fmax(0, sum2 / rows - mean * mean) / rows);
+
+    return (residue){.left = mean * factor, .upper = (mean + 2 * spread) * factor};
+}
+
 /* Rows of the pilot again, exactly, less what was retrieved; columns with in_s = 1 are exact
  * anyway. */
 static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
@@ -129,7 +151,7 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
 {
     const size_t n_k = p->problem.k->n, r = context->r, rows = p->check_queries.n;
     const double n_q = (double)p->problem.q->n;
-    double sum = 0, sum2 = 0, mean, spread;
+    double sum = 0, sum2 = 0;
 
     for (size_t j = 0; j < n_k; j++)
         p->weight[j] = 1 - p->in_s[j];
@@ -148,7 +170,7 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
         for (size_t t = 0; t < rows * r; t++)
             p->residual[t] += p->part[t];
     }
-    /* What the search missed is no light part: the forecast answers for it. */
+    /* What clipping would find is no light part: the forecast answers for it. */
     for (size_t t = 0; t < p->missed.count; t++) {
         const kmv_heavy_entry *e = &p->missed.entry[t];
 
@@ -166,9 +188,7 @@ static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
         sum += norm2;
         sum2 += norm2 * norm2;
     }
-    mean = sum / (double)rows;
-    spread = sqrt(fmax(0, sum2 / (double)rows - mean * mean) / (double)rows);
-    return (residue){.left = mean * n_q / x_norm2, .upper = (mean + 2 * spread) * n_q / x_norm2};
+    return residue_of(sum, sum2, (double)rows, n_q / x_norm2);
 }
 
 /* Scores for p_j: mostly |x_j| c_j, the best; part by |x_j|^2 and by |x_j|, for which bounds hold
@@ -200,16 +220,16 @@ static double variance(const kmv_probe *p)
     return sum;
 }
 
-static void set_probabilities(kmv_probe *p, double m, double forced2)
+static void set_probabilities(kmv_probe *p, double m)
 {
     kmv_sample_probabilities(p->score, p->problem.k->n, m, p->p);
     for (size_t j = 0; j < p->problem.k->n; j++)
-        p->p[j] = p->x2[j] > forced2 ? 1 : p->p[j];
+        p->p[j] = is_forced(p, j) ? 1 : p->p[j];
 }
 
 /* Probabilities for which V is about `target`: V falls at least like 1/m, so each step lands below
  * the target or close to it. */
-static double solve_size(kmv_probe *p, double target, double forced2)
+static double solve_size(kmv_probe *p, double target)
 {
     const double n = (double)p->problem.k->n;
     double m = 64;
@@ -217,13 +237,13 @@ static double solve_size(kmv_probe *p, double target, double forced2)
     for (int step = 0; step < 8; step++) {
         double v;
 
-        set_probabilities(p, m, forced2);
+        set_probabilities(p, m);
         v = variance(p);
         if (v <= target && (v >= 0.9 * target || m <= 64))
             break;
         if (!(target > 0) || m >= n) {
             m = n;
-            set_probabilities(p, m, forced2);
+            set_probabilities(p, m);
             break;
         }
         m = fmin(n, fmax(64, 1.01 * m * v / target));
@@ -275,7 +295,7 @@ static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const f
         const uint32_t j = (uint32_t)p->index[s];
         size_t found;
 
-        if (!(p->p[j] < 1))
+        if (is_forced(p, j))
             continue;
         found = p->sketcher.isa->scan(p->word_q + first, n, p->word_k[j], p->rule.bits_apart,
                                       (uint32_t)first, hits);
@@ -331,8 +351,8 @@ static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *c
         const size_t n = count - s0 < KMV_PROBE_CHUNK ? count - s0 : KMV_PROBE_CHUNK;
 
         kmv_pack(&p->keys, &p->problem, p->centre, p->index + s0, n, p->threads, context->cost);
-        for (size_t s = 0; s < n; s++) /* exact columns are not part of it */
-            p->score[s] = p->p[p->index[s0 + s]] < 1 ? p->weight[s0 + s] : 0;
+        for (size_t s = 0; s < n; s++) /* columns always taken are not part of it */
+            p->score[s] = is_forced(p, p->index[s0 + s]) ? 0 : p->weight[s0 + s];
         kmv_product(&p->check_queries, &p->keys, &p->problem, context->x, p->score, r, p->threads,
                     p->workspace, p->part, context->cost);
         for (size_t t = 0; t < rows * r; t++)
@@ -347,7 +367,7 @@ static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *c
         for (uint32_t t = chunk->start[in_chunk]; t < chunk->start[in_chunk + 1]; t++) {
             const size_t j = chunk->key[t];
 
-            for (size_t c = 0; c < r && p->p[j] < 1; c++)
+            for (size_t c = 0; c < r && !is_forced(p, j); c++)
                 p->estimate[i * r + c] -=
                     (double)chunk->value[t] * p->in_s[j] * context->x[j * r + c];
         }
@@ -356,7 +376,7 @@ static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *c
         const size_t j = p->index[s];
         size_t found;
 
-        if (!(p->p[j] < 1))
+        if (is_forced(p, j))
             continue;
         found =
             p->sketcher.isa->scan(p->word_check, rows, p->word_k[j], p->rule.bits_apart, 0, hits);
@@ -377,26 +397,31 @@ static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *c
     }
 }
 
-/* The lambda with the least squared error on the check rows; *left2: that error, relative to
- * |x|^2. */
-static double fit_lambda(const kmv_probe *p, size_t r, double x_norm2, double unit, double *left2)
+/* The lambda with the least squared error on the check rows, and that error. */
+static double fit_lambda(const kmv_probe *p, size_t r, double x_norm2, double unit, residue *after)
 {
-    const size_t rows = p->check_queries.n, count = rows * r;
-    double both = 0, own = 0, sum = 0, lambda;
+    const size_t rows = p->check_queries.n;
+    double both = 0, own = 0, sum = 0, sum2 = 0, lambda;
 
-    for (size_t t = 0; t < count; t++) {
+    for (size_t t = 0; t < rows * r; t++) {
         const double e = p->estimate[t] / unit, exact = p->residual[t] / unit;
 
         both += e * exact;
         own += e * e;
     }
     lambda = own > 0 ? fmax(0, both / own) : 0;
-    for (size_t t = 0; t < count; t++) {
-        const double e = (p->residual[t] - lambda * p->estimate[t]) / unit;
+    for (size_t i = 0; i < rows; i++) {
+        double norm2 = 0;
 
-        sum += e * e;
+        for (size_t t = i * r; t < (i + 1) * r; t++) {
+            const double e = (p->residual[t] - lambda * p->estimate[t]) / unit;
+
+            norm2 += e * e;
+        }
+        sum += norm2;
+        sum2 += norm2 * norm2;
     }
-    *left2 = sum * (double)p->problem.q->n / (double)rows / x_norm2;
+    *after = residue_of(sum, sum2, (double)rows, (double)p->problem.q->n / x_norm2);
     return lambda;
 }
 
@@ -406,7 +431,7 @@ static void set_weights(kmv_probe *p, size_t count, double lambda)
     for (size_t s = 0; s < count; s++) {
         const size_t j = p->index[s];
 
-        p->weight[s] = p->p[j] < 1 ? lambda / p->p[j] : 1;
+        p->weight[s] = is_forced(p, j) ? 1 : lambda / p->p[j];
         p->in_s[j] = p->weight[s];
     }
 }
@@ -420,49 +445,88 @@ static double largest_of(const double *x, size_t n)
     return largest;
 }
 
+/* S by p->p, with lambda = 1. */
+static size_t draw(kmv_probe *p)
+{
+    const size_t count = kmv_sample_draw(p->p, p->problem.k->n, p->rng, p->index, p->weight);
+
+    set_weights(p, count, 1);
+    return count;
+}
+
+/* A sample for which V is predicted to be `target`, lambda fitted; drawn anew and larger as long as
+ * the check rows say, two standard deviations included, that eps is missed. Where the light part
+ * has heavy tails the prediction alone falls short. */
+static size_t draw_fitted(kmv_probe *p, kmv_apply_context *context, const demand *want,
+                          double *expected, double *left2)
+{
+    enum { DRAWS = 8 };
+    const double n = (double)p->problem.k->n;
+    size_t count = 0;
+
+    for (int draws = 1;; draws++) {
+        residue after;
+        double grow;
+
+        count = draw(p);
+        estimate_check_rows(p, count, context);
+        set_weights(p, count, fit_lambda(p, context->r, want->x_norm2, want->unit, &after));
+        *left2 = after.left + want->missed;
+        if (p->options->samples > 0 || after.upper <= want->most || *expected >= n ||
+            draws == DRAWS)
+            break;
+        grow = fmin(4, fmax(1.4, after.upper / want->most));
+        *expected = fmin(n, *expected * grow);
+        set_scores(p, want->x_norm2); /* p->score served as room */
+        set_probabilities(p, *expected);
+    }
+    return count;
+}
+
 /* Which columns are sampled, and with which weights. Returns how many; *expected is 0 where none
  * but those with a large part of x are. */
-static size_t draw(kmv_probe *p, kmv_apply_context *context, double *expected)
+static size_t sample(kmv_probe *p, kmv_apply_context *context, double *expected)
 {
     const kmv_probe_options *o = p->options;
     const size_t n = p->problem.k->n;
-    const double unit = largest_of(context->x, n * context->r), x_norm2 = load_x(p, context, unit);
-    const double eps = p->eps / o->safety;
-    const double forced2 = FORCED * p->eps * p->eps * x_norm2;
-    const double missed =
-        p->heavy != NULL ? p->forecast.missed2 * (double)p->problem.q->n / (double)n : 0;
+    const double unit = largest_of(context->x, n * context->r), eps2 = p->eps * p->eps;
+    const double x_norm2 = load_x(p, context, unit);
     /* What a search is predicted to miss cannot be sampled away; at least a quarter of the error
      * asked for is left to what can. */
-    const double wanted = fmax(0.25 * eps * eps, eps * eps - missed);
-    double left2 = 0;
+    const double missed =
+        p->heavy != NULL ? p->forecast.missed2 * (double)p->problem.q->n / (double)n : 0;
+    const double most = fmax(0.25 * eps2, eps2 - missed), goal = most / (o->safety * o->safety);
+    const demand want = {.x_norm2 = x_norm2, .unit = unit, .most = most, .missed = missed};
+    double left2 = 0, target = goal;
     residue b = {0};
     size_t count;
 
+    p->forced2 = FORCED * eps2 * x_norm2;
     for (size_t j = 0; j < n; j++)
-        p->in_s[j] = p->x2[j] > forced2;
+        p->in_s[j] = is_forced(p, j);
     if (o->shrink)
         b = measure_residue(p, x_norm2, unit * unit, context);
+    kmv_rng_restart(p->rng, context->key);
     *expected = 0;
-    if (o->shrink && o->samples == 0 && b.upper <= wanted) {
+    if (o->shrink && o->samples == 0 && b.upper <= goal) {
         memcpy(p->p, p->in_s, n * sizeof *p->p);
         left2 = b.left + missed;
+        count = draw(p);
     } else {
         set_scores(p, x_norm2);
         *expected = (double)o->samples;
+        if (o->shrink && o->samples == 0)
+            target = b.upper * goal / (b.upper - goal);
         if (o->samples > 0)
-            set_probabilities(p, *expected, forced2);
+            set_probabilities(p, *expected);
         else
-            *expected = solve_size(
-                p, x_norm2 * (o->shrink ? b.upper * wanted / (b.upper - wanted) : wanted), forced2);
-        left2 = variance(p) / x_norm2 + missed;
-    }
-    kmv_rng_restart(p->rng, context->key);
-    count = kmv_sample_draw(p->p, n, p->rng, p->index, p->weight);
-    set_weights(p, count, 1);
-    if (o->shrink && *expected > 0) {
-        estimate_check_rows(p, count, context);
-        set_weights(p, count, fit_lambda(p, context->r, x_norm2, unit, &left2));
-        left2 += missed;
+            *expected = solve_size(p, x_norm2 * target);
+        if (o->shrink) {
+            count = draw_fitted(p, context, &want, expected, &left2);
+        } else {
+            left2 = variance(p) / x_norm2 + missed;
+            count = draw(p);
+        }
     }
     context->err_est = sqrt(left2);
     return count;
@@ -473,7 +537,7 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
     kmv_probe *p = state;
     const size_t n_q = p->problem.q->n;
     double expected;
-    const size_t count = draw(p, context, &expected);
+    const size_t count = sample(p, context, &expected);
 
     (void)err;
     memset(context->y, 0, n_q * context->r * sizeof *context->y);

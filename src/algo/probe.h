@@ -45,10 +45,11 @@ typedef struct {
     kmv_workspace *workspace;
     gsl_rng *rng;
     double *part;                  /* products of one chunk */
-    kmv_heavy_list missed;         /* heavy entries of the check rows that the search missed */
+    kmv_heavy_list missed;         /* heavy entries of the check rows that only clipping finds */
     uint64_t *word_check;          /* sketches of the check rows */
     double *residual, *estimate;   /* check rows x r: light part, exact and sampled */
     double *x2, *score, *p, *in_s; /* in_s: weight of a sampled column, 0 for others */
+    double forced2;                /* columns with x2 above it are always taken, with weight 1 */
     double *weight;
     size_t *index;
     char *text;
@@ -59,6 +60,9 @@ typedef struct {
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
                             const kmv_prepare_context *context, kmv_probe **out, kmv_error *err);
 void kmv_probe_destroy(kmv_probe *p);
+
+/** Whether row i and key j are a pair that the search found, or that clipping would find. */
+int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key);
 
 /** The search by the chosen rule. */
 kmv_visit kmv_probe_visit(const kmv_probe *p);

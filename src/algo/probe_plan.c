@@ -22,6 +22,7 @@ typedef struct {
     double cells[RADII], scanned[RADII];
     double hits[RADII][LIMITS];
     double found2[RADII][LIMITS]; /* squared heavy entries */
+    double near2[LIMITS];         /* of heavy pairs within a limit, wherever their cell is */
     double radius[RADII];
     double heavy2, largest2;
     size_t rows, radii;
@@ -75,6 +76,7 @@ static void count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, gri
                 distance2 += (double)margins(s, e->row)[c];
         }
         g->heavy2 += value2;
+        g->near2[__builtin_popcountll(apart)] += value2;
         g->largest2 = value2 > g->largest2 ? value2 : g->largest2;
         if ((r = radius_for(g, distance2)) < RADII)
             g->found2[r][__builtin_popcountll(apart)] += value2;
@@ -151,6 +153,8 @@ static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s,
         g->cells[r] += g->cells[r - 1];
         g->scanned[r] += g->scanned[r - 1];
     }
+    for (size_t t = 1; t < LIMITS; t++)
+        g->near2[t] += g->near2[t - 1];
     accumulate(g->hits);
     accumulate(g->found2);
     return KMV_OK;
@@ -177,9 +181,9 @@ static kmv_probe_forecast forecast_at(const kmv_probe_basis *b, const kmv_probe_
     kmv_probe_forecast f = {.cells = g->cells[r] / counted,
                             .scanned = g->scanned[r] / counted,
                             .hits = g->hits[r][t] / counted,
-                            .light2 = b->light2,
-                            .missed2 = b->unseen2 +
-                                       (fmax(0, g->heavy2 - g->found2[r][t]) + g->largest2) / rows,
+                            .light2 = b->light2 + fmax(0, g->heavy2 - g->near2[t]) / rows,
+                            .missed2 =
+                                (fmax(0, g->near2[t] - g->found2[r][t]) + g->largest2) / rows,
                             .searches = 1};
 
     f.search = (NS_ROW + NS_CELL * f.cells + NS_WORD * f.scanned + NS_HIT * f.hits) / pair_ns(b->d);
@@ -232,6 +236,19 @@ kmv_status kmv_probe_predict(const kmv_probe_basis *b, const kmv_probe_sample *s
     }
     kmv_free(g);
     return st;
+}
+
+double kmv_probe_beyond(const kmv_probe_basis *b, const kmv_probe_sample *s, unsigned bits_apart)
+{
+    double sum = 0;
+
+    for (size_t t = 0; t < s->count; t++) {
+        const kmv_heavy_entry *e = &s->entry[t];
+
+        if ((unsigned)__builtin_popcountll(s->word[e->row] ^ b->word_k[e->key]) > bits_apart)
+            sum += (double)e->value * (double)e->value;
+    }
+    return sum / (double)s->rows;
 }
 
 void kmv_probe_pick_bits(const kmv_probe_basis *b, const kmv_probe_sample *s, size_t count,

@@ -29,7 +29,6 @@ typedef struct {
     size_t n_q, n_k, d;
     double eps;
     double total2, light2; /* squared entries per row, all and those <= tau */
-    double unseen2;        /* squared entries > tau per row that cannot be in the sample */
 } kmv_probe_basis;
 
 /** The `count` bits in which the entries' pairs differ least, weighted by squared entry. */
@@ -39,10 +38,15 @@ void kmv_probe_pick_bits(const kmv_probe_basis *basis, const kmv_probe_sample *s
 /**
  * The cheapest of a grid of radii and bit limits; tau is taken from rule and kept. The forecast of
  * the columns to sample is n_q light2 / (eps^2 - missed2), halved, since x whose parts cancel need
- * less. missed2 counts unseen2, what the rule misses of the sample, and one largest entry more.
+ * less. Entries of pairs that differ in more bits than the limit count as light: nothing will find
+ * them. missed2 counts what the limit admits and the radius misses, and one largest entry more.
  */
 kmv_status kmv_probe_choose(const kmv_probe_basis *basis, const kmv_probe_sample *sample,
                             kmv_visit_rule *rule, kmv_probe_forecast *forecast, kmv_error *err);
+
+/** Squared entries per row of pairs that differ in more than so many bits. */
+double kmv_probe_beyond(const kmv_probe_basis *basis, const kmv_probe_sample *sample,
+                        unsigned bits_apart);
 
 /** The same forecast for a rule given, at the next smaller radius of the grid. */
 kmv_status kmv_probe_predict(const kmv_probe_basis *basis, const kmv_probe_sample *sample,

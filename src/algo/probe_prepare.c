@@ -145,6 +145,18 @@ out:
     return st;
 }
 
+static int retrieved(const kmv_probe *p, size_t i, uint32_t key)
+{
+    return kmv_heavy_chunk_has(&p->heavy[i / KMV_VISIT_QUERIES], i % KMV_VISIT_QUERIES, key);
+}
+
+int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key)
+{
+    const unsigned apart = (unsigned)__builtin_popcountll(p->word_q[i] ^ p->word_k[key]);
+
+    return (p->options->clip && apart <= p->rule.bits_apart) || retrieved(p, i, key);
+}
+
 /* Column norms of one row are mostly noise, so they are smoothed over keys of about the same norm,
  * and each key's own estimate counts by as much as the two halves of the pilot agree on it: with u
  * and v its differences from the smooth value in either half, w = sum u v / sum (u^2 + v^2)/2. */
@@ -161,6 +173,8 @@ static void estimate_columns(kmv_probe *p, kmv_probe_pilot *pilot, const float *
         const kmv_heavy_entry *e = &pilot->heavy.entry[t];
         float *c2 = &pilot->c2[e->row % 2][e->key];
 
+        if (p->heavy == NULL || !kmv_probe_caught(p, pilot->row[e->row], e->key))
+            continue;
         *c2 = fmaxf(0, *c2 - e->value * e->value);
     }
     for (size_t j = 0; j < n; j++) {
@@ -302,8 +316,10 @@ kmv_visit kmv_probe_visit(const kmv_probe *p)
 
 /* Rows apart by the same step are searched wider than the rule says: what they find there, and the
  * pilot hardly ever saw, tells what the rule would miss. Then the rule is chosen again. */
-static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, kmv_cost *cost, kmv_error *err)
+static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_sample *pilot,
+                         kmv_cost *cost, kmv_error *err)
 {
+    const double beyond2 = kmv_probe_beyond(basis, pilot, p->rule.bits_apart + WIDER_BITS);
     const size_t n_q = p->problem.q->n;
     const double wish = fmin(fmax(WIDE_ROWS, 4 / (basis->eps * basis->eps)), (double)n_q / 4);
     const size_t step = wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
@@ -323,6 +339,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, kmv_cost *cost, k
     v.problem = &part;
     v.rule.radius *= WIDER;
     v.rule.bits_apart += WIDER_BITS;
+    basis->light2 += beyond2;
     if ((word = kmv_alloc(some.n, sizeof *word, "sketches", err)) == NULL ||
         (margin2 = kmv_alloc(some.n * KMV_CELL_BITS_MAX, sizeof *margin2, "margins", err)) ==
             NULL ||
@@ -421,7 +438,7 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
     }
     if ((st = kmv_probe_choose(&basis, &sample, &p->rule, &p->forecast, err)) == KMV_OK &&
         p->forecast.searches)
-        st = refine(p, &basis, cost, err);
+        st = refine(p, &basis, &sample, cost, err);
 out:
     kmv_free(project);
     kmv_free(margin2);
@@ -450,9 +467,8 @@ static kmv_status list_missed(kmv_probe *p, const kmv_probe_pilot *pilot, size_t
 
         while (i < n && i * pilot->n / n < e.row)
             i++;
-        if (i == n || i * pilot->n / n > e.row ||
-            kmv_heavy_chunk_has(&p->heavy[p->check[i] / KMV_VISIT_QUERIES],
-                                p->check[i] % KMV_VISIT_QUERIES, e.key))
+        if (i == n || i * pilot->n / n > e.row || !kmv_probe_caught(p, p->check[i], e.key) ||
+            retrieved(p, p->check[i], e.key))
             continue;
         if ((st = kmv_heavy_reserve(&p->missed, 1, err)) != KMV_OK)
             return st;
@@ -569,8 +585,6 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
     if (p->forecast.searches) {
         if ((st = search_all(p, context->cost, err)) != KMV_OK)
             goto out;
-    } else {
-        pilot.heavy.count = 0; /* then everything is light */
     }
     estimate_columns(p, &pilot, norm2);
     if ((st = set_check_rows(p, &pilot, context->cost, err)) != KMV_OK ||
