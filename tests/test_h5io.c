@@ -139,6 +139,7 @@ static void matrix_round_trip(void **state)
 {
     const double y[6] = {1.0, -2.5, 1e-300, 1e300, 0.1, 0.0};
     const kmv_attribute attributes[] = {{"algo", "exact", 0.0}, {"eps", NULL, 0.1}, {0}};
+    const kmv_attribute ours[] = {{"kmv_version", "1", 0.0}, {0}};
     const char *path = in_folder("y.h5");
     kmv_error err = {""};
     size_t rows = 0, columns = 0;
@@ -147,8 +148,14 @@ static void matrix_round_trip(void **state)
 
     (void)state;
     CHECK_OK(kmv_h5_write_matrix(path, "run/y", y, 3, 2, attributes, &err));
-    CHECK_OK(kmv_h5_write_matrix(path, "z", y, 6, 1, NULL, &err));
-    CHECK_OK(kmv_h5_write_matrix(path, "z", y, 2, 1, NULL, &err)); /* replaced */
+    CHECK_OK(kmv_h5_write_matrix(path, "z", y, 6, 1, ours, &err));
+    CHECK_OK(kmv_h5_write_matrix(path, "z", y, 2, 1, ours, &err)); /* replaced */
+    CHECK_FAILS(kmv_h5_write_matrix(path, "run/y", y, 2, 1, ours, &err), KMV_EINVAL,
+                "'run/y' is there and no result of kmv");
+    CHECK_FAILS(kmv_h5_write_matrix(path, "run/../y", y, 2, 1, ours, &err), KMV_EINVAL,
+                "want no step '..'");
+    CHECK_FAILS(kmv_h5_write_matrix(path, "run/.", y, 2, 1, ours, &err), KMV_EINVAL,
+                "want no step '.'");
     snprintf(address, sizeof address, "%s:run/y", path);
     CHECK_OK(kmv_h5_read_matrix(address, &back, &rows, &columns, &err));
     assert_int_equal(rows, 3);
@@ -181,7 +188,7 @@ static void table_is_compound(void **state)
     const kmv_h5_field fields[] = {{"algo", 1, offsetof(row, algo), 6},
                                    {"t_apply_s", 0, offsetof(row, time), 8},
                                    {"eps", 0, offsetof(row, eps), 8}};
-    const kmv_attribute attributes[] = {{"commit", "abc", 0.0}, {0}};
+    const kmv_attribute attributes[] = {{"commit", "abc", 0.0}, {"kmv_version", "1", 0.0}, {0}};
     const char *path = in_folder("table.h5");
     double times[2] = {0}, eps[2] = {0};
     char algos[2][6] = {"", ""};
@@ -495,10 +502,14 @@ static void other_objects_stay(void **state)
     CHECK_OK(kmv_dataset_write(path, "a", &d, &err));
     assert_int_equal(chmod(path, 0640), 0);
     CHECK_OK(kmv_h5_write_matrix(path, "a/y", y, 2, 1, NULL, &err));
+    CHECK_FAILS(kmv_dataset_write(path, "a", &d, &err), KMV_EINVAL, "'a' holds a problem");
+    snprintf(d.source, sizeof d.source, "kmv gen none");
+    CHECK_OK(kmv_dataset_write(path, "generated", &d, &err));
     d.sigma = NAN;
     d.q.x[0] = 77.0f;
-    CHECK_OK(kmv_dataset_write(path, "a", &d, &err)); /* replaced, a/y stays */
-    snprintf(address, sizeof address, "%s:a", path);
+    CHECK_OK(kmv_h5_write_matrix(path, "generated/y", y, 2, 1, NULL, &err));
+    CHECK_OK(kmv_dataset_write(path, "generated", &d, &err)); /* replaced, generated/y stays */
+    snprintf(address, sizeof address, "%s:generated", path);
     CHECK_OK(kmv_dataset_read(address, 0, &back, &err));
     CHECK_CLOSE(coordinate(&back.q, 0, 0), 77.0, 0.0);
     assert_true(isnan(back.sigma));
@@ -507,7 +518,7 @@ static void other_objects_stay(void **state)
         double *z = NULL;
         size_t rows = 0, columns = 0;
 
-        snprintf(address, sizeof address, "%s:a/y", path);
+        snprintf(address, sizeof address, "%s:generated/y", path);
         CHECK_OK(kmv_h5_read_matrix(address, &z, &rows, &columns, &err));
         CHECK_CLOSE(z[1], 2.0, 0.0);
         kmv_free(z);

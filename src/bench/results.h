@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/replace.h"
 #include "bench/config.h"
 #include "bench/measure.h"
 #include "bench/record.h"
@@ -51,11 +52,12 @@ kmv_status kmv_results_write(const char *dir, kmv_error *err);
 kmv_status kmv_results_write_tables(const kmv_results *results, kmv_error *err);
 kmv_status kmv_results_write_h5(const kmv_results *results, kmv_error *err);
 
-/** A file that appears under its name only when it is complete: open path.tmp; then close it and
- *  rename it (status KMV_OK) or remove it (any other). commit returns status, or KMV_EIO when the
- *  disk was full. */
+/** A file that appears under its name only when it is complete: open a temporary one beside
+ *  it; then close and rename that (status KMV_OK) or remove it (any other). See base/replace.h for
+ *  links and for what is no regular file. commit returns status, or KMV_EIO when the disk was full.
+ */
 typedef struct {
-    char path[1024], temporary[1040];
+    kmv_replacement file;
     FILE *out;
 } kmv_new_file;
 kmv_status kmv_new_file_open(kmv_new_file *f, kmv_error *err, const char *format, ...)

@@ -1,5 +1,6 @@
 /* bench/results_file.c - files and folders of a results folder: nothing half-written has a name. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,32 +11,37 @@
 
 kmv_status kmv_new_file_open(kmv_new_file *f, kmv_error *err, const char *format, ...)
 {
+    char path[KMV_REPLACE_PATH];
     va_list arguments;
-    int length;
+    int length, fd;
+    kmv_status st;
 
     va_start(arguments, format);
-    length = vsnprintf(f->path, sizeof f->path, format, arguments);
+    length = vsnprintf(path, sizeof path, format, arguments);
     va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof f->path)
-        return kmv_fail(err, KMV_EINVAL, "%.100s...: path too long", f->path);
-    snprintf(f->temporary, sizeof f->temporary, "%s.tmp", f->path);
-    if ((f->out = fopen(f->temporary, "w")) == NULL)
-        return kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", f->path, strerror(errno));
-    return KMV_OK;
+    if (length < 0 || (size_t)length >= sizeof path)
+        return kmv_fail(err, KMV_EINVAL, "%.100s...: path too long", path);
+    if ((st = kmv_replacement_begin(&f->file, path, err)) != KMV_OK)
+        return st;
+    /* A second descriptor, so that closing the stream leaves one to bring the file to disk by. */
+    if ((fd = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 0)) >= 0 && (f->out = fdopen(fd, "w")) != NULL)
+        return KMV_OK;
+    st = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return kmv_replacement_end(&f->file, st, err);
 }
 
 kmv_status kmv_new_file_commit(kmv_new_file *f, kmv_status status, kmv_error *err)
 {
     /* A full disk shows at the flush at the latest; fclose alone would hide an earlier error. */
     const int failed = fflush(f->out) != 0 || ferror(f->out);
-    const int closed = fclose(f->out);
 
+    if (failed && status == KMV_OK)
+        status = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", f->file.path, strerror(errno));
+    fclose(f->out);
     f->out = NULL;
-    if (status == KMV_OK && (failed || closed != 0 || rename(f->temporary, f->path) != 0))
-        status = kmv_fail(err, KMV_EIO, "%s: cannot be written: %s", f->path, strerror(errno));
-    if (status != KMV_OK)
-        unlink(f->temporary);
-    return status;
+    return kmv_replacement_end(&f->file, status, err);
 }
 
 kmv_status kmv_folder_make(const char *path, kmv_error *err)

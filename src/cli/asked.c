@@ -84,11 +84,27 @@ static int ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* These names make a group a problem: a result under one would change it or break it. */
+static kmv_status check_result_name(const char *name, kmv_error *err)
+{
+    static const char *const taken[] = {"q", "k", "v", "query", "key", "value"};
+    const char *slash = strrchr(name, '/'), *last = slash != NULL ? slash + 1 : name;
+
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        if (strcmp(last, taken[i]) == 0)
+            return kmv_fail(err, KMV_EINVAL,
+                            "-o: '%s': %s is the name of an array of a problem, want another one",
+                            name, last);
+    }
+    return KMV_OK;
+}
+
 kmv_status kmv_asked_target(const char *text, const char *command, const char *fallback,
                             char path[KMV_ASKED_PATH], const char **name, kmv_error *err)
 {
     const char *colon = text != NULL ? strrchr(text, ':') : NULL;
     size_t length;
+    kmv_status st;
 
     if (text == NULL || *text == '\0')
         return kmv_fail(err, KMV_EINVAL, "%s: -o: want OUT or OUT:PATH for the result", command);
@@ -98,6 +114,8 @@ kmv_status kmv_asked_target(const char *text, const char *command, const char *f
     if (length == 0 || length >= KMV_ASKED_PATH || (colon != NULL && colon[1] == '\0'))
         return kmv_fail(err, KMV_EINVAL, "-o: want OUT or OUT:PATH, got '%s'", text);
     *name = colon != NULL ? colon + 1 : fallback;
+    if ((st = check_result_name(*name, err)) != KMV_OK)
+        return st;
     memcpy(path, text, length);
     path[length] = '\0';
     return KMV_OK;

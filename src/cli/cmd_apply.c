@@ -2,11 +2,13 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/status.h"
 #include "cli/asked.h"
 #include "cli/commands.h"
+#include "data/h5_address.h"
 #include "data/h5io.h"
 #include "data/xgen.h"
 
@@ -56,6 +58,59 @@ static kmv_status parse_request(const kmv_args *args, request *q, kmv_error *err
     return kmv_args_real(args, "--delta", DBL_MIN, 1 - DBL_EPSILON, &q->delta, err);
 }
 
+/* The dataset for the result of one problem: NAME, or for a whole file GROUP/NAME. */
+static kmv_status result_name(const request *q, const char *address, char name[KMV_ASKED_PATH],
+                              kmv_error *err)
+{
+    kmv_address parsed;
+    kmv_status st = kmv_address_parse(address, &parsed, err);
+    int length;
+
+    if (st != KMV_OK)
+        return st;
+    length = q->all && parsed.object[0] != '\0'
+                 ? snprintf(name, KMV_ASKED_PATH, "%s/%s", parsed.object, q->name)
+                 : snprintf(name, KMV_ASKED_PATH, "%s", q->name);
+    if (length >= KMV_ASKED_PATH)
+        return kmv_fail(err, KMV_EINVAL, "-o: the name of the result is longer than %d characters",
+                        KMV_ASKED_PATH - 1);
+    return KMV_OK;
+}
+
+/* "a/b", "/a//b" and "a/b/" name one object. */
+static int same_object(const char *a, const char *b)
+{
+    for (;;) {
+        const size_t step_a = strcspn(a += strspn(a, "/"), "/");
+        const size_t step_b = strcspn(b += strspn(b, "/"), "/");
+
+        if (step_a != step_b || strncmp(a, b, step_a) != 0)
+            return 0;
+        if (step_a == 0)
+            return 1;
+        a += step_a;
+        b += step_b;
+    }
+}
+
+/* The dataset that is read as x must not be the one that is written. */
+static kmv_status check_not_x(const request *q, const char *name, kmv_error *err)
+{
+    struct stat in, out;
+    kmv_address x;
+    kmv_status st;
+
+    if (!kmv_x_is_file(q->x_kind))
+        return KMV_OK;
+    if ((st = kmv_address_parse(q->x_kind, &x, err)) != KMV_OK)
+        return st;
+    if (stat(x.path, &in) == 0 && stat(q->path, &out) == 0 && in.st_dev == out.st_dev &&
+        in.st_ino == out.st_ino && same_object(x.object, name))
+        return kmv_fail(err, KMV_EINVAL, "-o: %s:%s is the x that is read, want another name",
+                        q->path, name);
+    return KMV_OK;
+}
+
 static kmv_status compute(const kmv_cli *cli, const request *q, job *j, kmv_error *err)
 {
     kmv_status st =
@@ -77,7 +132,6 @@ static kmv_status compute(const kmv_cli *cli, const request *q, job *j, kmv_erro
 
 static kmv_status write_result(const request *q, const char *address, job *j, kmv_error *err)
 {
-    const char *colon = strrchr(address, ':');
     const kmv_attribute attributes[] = {
         {"kmv_version", kmv_version(), 0},
         {"problem", address, 0},
@@ -98,13 +152,7 @@ static kmv_status write_result(const request *q, const char *address, job *j, km
         {"bound_kind", j->report.bound_kind, 0},
         {0},
     };
-    const int length = q->all && colon != NULL
-                           ? snprintf(j->name, sizeof j->name, "%s/%s", colon + 1, q->name)
-                           : snprintf(j->name, sizeof j->name, "%s", q->name);
 
-    if (length >= (int)sizeof j->name)
-        return kmv_fail(err, KMV_EINVAL, "-o: the name of the result is longer than %zu characters",
-                        sizeof j->name - 1);
     return kmv_h5_write_matrix(q->path, j->name, j->y, j->problem.q->n, j->r, attributes, err);
 }
 
@@ -172,7 +220,7 @@ static kmv_status do_problem(kmv_cli *cli, const request *q, const char *address
         kmv_fail_prefix(err, st, "%s", address);
     if (st == KMV_OK && (st = compute(cli, q, &j, err)) != KMV_OK)
         kmv_fail_prefix(err, st, "%s", address);
-    if (st == KMV_OK)
+    if (st == KMV_OK && (st = result_name(q, address, j.name, err)) == KMV_OK)
         st = write_result(q, address, &j, err);
     if (st == KMV_OK)
         st = print_answer(cli->out, q, address, &j, err);
@@ -192,6 +240,12 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     if (st != KMV_OK || (st = kmv_h5_list(address, &list, &count, err)) != KMV_OK)
         return st;
     q.all = count != 1 || strcmp(list[0], address) != 0;
+    for (size_t i = 0; i < count && st == KMV_OK; i++) {
+        char name[KMV_ASKED_PATH];
+
+        if ((st = result_name(&q, list[i], name, err)) == KMV_OK)
+            st = check_not_x(&q, name, err);
+    }
     for (size_t i = 0; i < count && st == KMV_OK; i++) {
         if (i > 0 && !q.json)
             fputc('\n', cli->out);

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "data/h5_check.h"
 #include "data/h5_file.h"
+#include "data/h5_problem.h"
 #include "data/h5io.h"
 
 static kmv_status failed(const char *path, const char *name, kmv_error *err)
@@ -17,6 +18,14 @@ static kmv_status failed(const char *path, const char *name, kmv_error *err)
 }
 
 /* ---- in the child ---------------------------------------------------------------------------- */
+
+/* One step of a name. "." and ".." are no folders in HDF5, but names that nobody means. */
+static kmv_status check_step(const char *path, const char *name, const char *step, kmv_error *err)
+{
+    if (strcmp(step, ".") == 0 || strcmp(step, "..") == 0)
+        return kmv_fail(err, KMV_EINVAL, "%s: '%s': want no step '%s' in a name", path, name, step);
+    return KMV_OK;
+}
 
 /* Open group `name` (length bytes), making what is missing; every step that exists must be a plain
  * group. */
@@ -41,7 +50,8 @@ static kmv_status make_group(hid_t file, const char *path, const char *name, siz
         if (step == 0)
             continue;
         snprintf(part, sizeof part, "%.*s", (int)step, at - step - 1);
-        st = kmv_h5_link(here, path, part, &present, &object, err);
+        if ((st = check_step(path, name, part, err)) == KMV_OK)
+            st = kmv_h5_link(here, path, part, &present, &object, err);
         if (st == KMV_OK && present && object.type != H5O_TYPE_GROUP)
             st = kmv_fail(err, KMV_EFORMAT, "%s: '%s' is no group", path, part);
         if (st != KMV_OK) {
@@ -59,7 +69,26 @@ static kmv_status make_group(hid_t file, const char *path, const char *name, siz
     return KMV_OK;
 }
 
-/* The group that will hold object "a/b/name", and the last step of the name; an older dataset of
+/* Results carry this attribute: what has it was made by this program and may be made anew. */
+static const char result_mark[] = "kmv_version";
+
+static kmv_status remove_result(hid_t group, const char *path, const char *name, const char *last,
+                                kmv_error *err)
+{
+    const hid_t set = H5Dopen2(group, last, H5P_DEFAULT);
+    const int ours = set >= 0 && H5Aexists(set, result_mark) > 0;
+
+    if (set >= 0)
+        H5Dclose(set);
+    if (!ours)
+        return kmv_fail(err, KMV_EINVAL,
+                        "%s: '%s' is there and no result of kmv (no attribute %s), want another "
+                        "name",
+                        path, name, result_mark);
+    return H5Ldelete(group, last, H5P_DEFAULT) < 0 ? failed(path, name, err) : KMV_OK;
+}
+
+/* The group that will hold object "a/b/name", and the last step of the name; an older result of
  * that name is taken out, another object in its place is an error. */
 static kmv_status make_place(hid_t file, const char *path, const char *name, hid_t *group,
                              const char **last, kmv_error *err)
@@ -72,13 +101,14 @@ static kmv_status make_place(hid_t file, const char *path, const char *name, hid
     *last = slash != NULL ? slash + 1 : name;
     if (**last == '\0')
         return kmv_fail(err, KMV_EINVAL, "%s: '%s': want the name of a dataset", path, name);
-    if ((st = make_group(file, path, name, (size_t)(*last - name), group, err)) != KMV_OK)
+    if ((st = check_step(path, name, *last, err)) != KMV_OK ||
+        (st = make_group(file, path, name, (size_t)(*last - name), group, err)) != KMV_OK)
         return st;
     if ((st = kmv_h5_link(*group, path, *last, &present, &object, err)) == KMV_OK && present) {
         if (object.type != H5O_TYPE_DATASET)
             st = kmv_fail(err, KMV_EINVAL, "%s: '%s' is there and no dataset", path, name);
-        else if (H5Ldelete(*group, *last, H5P_DEFAULT) < 0)
-            st = failed(path, name, err);
+        else
+            st = remove_result(*group, path, name, *last, err);
     }
     if (st != KMV_OK)
         H5Gclose(*group);
@@ -170,8 +200,22 @@ typedef struct {
     char sha256[KMV_HASH_SIZE];
 } problem_request;
 
-/* What an older problem of this group left; subgroups and other datasets stay. */
-static kmv_status clear_problem(hid_t group, const char *path, kmv_error *err)
+/* A generated problem can be made again; any other is its owner's. */
+static kmv_status check_generated(hid_t group, const char *path, const char *name, kmv_error *err)
+{
+    static const char mark[] = "kmv gen ";
+    kmv_h5_summary s = {0};
+
+    if (kmv_h5_attributes_read(group, path, &s, NULL) == KMV_OK &&
+        strncmp(s.source, mark, sizeof mark - 1) == 0)
+        return KMV_OK;
+    return kmv_fail(err, KMV_EINVAL,
+                    "%s: '%s' holds a problem that kmv gen did not write, want another group", path,
+                    name);
+}
+
+/* What an older generated problem of this group left; subgroups and other datasets stay. */
+static kmv_status clear_problem(hid_t group, const char *path, const char *name, kmv_error *err)
 {
     static const char *const sets[] = {"q", "k", "v", "query", "key", "value"};
     static const char *const attributes[] = {"sigma", "scale", "causal",  "source", "model",
@@ -184,9 +228,13 @@ static kmv_status clear_problem(hid_t group, const char *path, kmv_error *err)
 
         if (st != KMV_OK)
             return st;
-        if (present && object.type != H5O_TYPE_DATASET)
+        if (!present)
+            continue;
+        if (object.type != H5O_TYPE_DATASET)
             return kmv_fail(err, KMV_EINVAL, "%s: '%s' is there and no dataset", path, sets[i]);
-        if (present && H5Ldelete(group, sets[i], H5P_DEFAULT) < 0)
+        if ((st = check_generated(group, path, name, err)) != KMV_OK)
+            return st;
+        if (H5Ldelete(group, sets[i], H5P_DEFAULT) < 0)
             return failed(path, sets[i], err);
     }
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
@@ -240,7 +288,7 @@ static kmv_status put_problem(hid_t file, const char *path, const void *request,
 
     if ((st = make_group(file, path, r->group, strlen(r->group), &group, err)) != KMV_OK)
         return st;
-    if ((st = clear_problem(group, path, err)) != KMV_OK)
+    if ((st = clear_problem(group, path, r->group, err)) != KMV_OK)
         goto out;
     if ((st = put_array(group, path, "q", r->q_wide ? H5T_IEEE_F64LE : H5T_IEEE_F32LE,
                         r->q_wide ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT, 2, q_dims, r->q, NULL,

@@ -21,8 +21,9 @@ kmv_status kmv_h5_list(const char *address, char ***list, size_t *count, kmv_err
  *  against a manifest beside it (manifest.h), whole arrays against the group's attribute sha256. */
 kmv_status kmv_dataset_read(const char *address, size_t n_max, kmv_dataset *out, kmv_error *err);
 
-/** Write (or replace) the problem as group of the file; whole file under a temporary name, flushed,
- *  renamed. Points are stored as float32 unless their origin is not zero: then as float64. */
+/** Write the problem as group of the file; whole file under a temporary name, flushed, renamed. A
+ *  problem that is there is replaced when its attribute source begins "kmv gen ", else it is
+ *  KMV_EINVAL. Points are stored as float32 unless their origin is not zero: then as float64. */
 kmv_status kmv_dataset_write(const char *path, const char *group, const kmv_dataset *d,
                              kmv_error *err);
 
@@ -34,7 +35,8 @@ typedef struct {
 } kmv_attribute;
 
 /** Write y (rows x columns doubles) as dataset `name` (may be "group/name") with attributes (ended
- *  by name NULL). An existing file keeps its other objects. Temporary name, flush, rename. */
+ *  by name NULL). An existing file keeps its other objects; a dataset of that name is replaced when
+ *  it has the attribute kmv_version, else it is KMV_EINVAL. Temporary name, flush, rename. */
 kmv_status kmv_h5_write_matrix(const char *path, const char *name, const double *y, size_t rows,
                                size_t columns, const kmv_attribute *attributes, kmv_error *err);
 

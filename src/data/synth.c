@@ -393,7 +393,7 @@ static void hash_points(struct sha256_ctx *ctx, const kmv_points *p)
         sha256_update(ctx, p->d * sizeof(float), (const uint8_t *)(p->x + i * p->ld));
 }
 
-/* Of q, k and v as float32, rows without padding: the arrays as a file would hold them. */
+/* Of the arrays as a file holds them: q and k float32, rows without padding, v float64. */
 static void hash_dataset(kmv_dataset *d)
 {
     struct sha256_ctx ctx;
@@ -401,11 +401,8 @@ static void hash_dataset(kmv_dataset *d)
     sha256_init(&ctx);
     hash_points(&ctx, &d->q);
     hash_points(&ctx, &d->k);
-    for (size_t j = 0; j < d->k.n * d->r; j++) {
-        const float v = (float)d->v[j];
-
-        sha256_update(&ctx, sizeof v, (const uint8_t *)&v);
-    }
+    if (d->v != NULL)
+        sha256_update(&ctx, d->k.n * d->r * sizeof *d->v, (const uint8_t *)d->v);
     kmv_hash_finish(&ctx, d->sha256);
 }
 

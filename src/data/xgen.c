@@ -173,6 +173,12 @@ static kmv_status from_stream(const char *kind, uint64_t seed, size_t n, double 
     return KMV_OK;
 }
 
+int kmv_x_is_file(const char *kind)
+{
+    return strcmp(kind, "v") != 0 && simple_kind(kind) == N_SIMPLE && sparse_count(kind) == 0 &&
+           strchr(kind, ':') != NULL;
+}
+
 kmv_status kmv_x_make(const char *kind, uint64_t seed, size_t n, const double *v, size_t v_cols,
                       size_t *r, double **x, kmv_error *err)
 {

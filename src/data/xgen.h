@@ -16,6 +16,9 @@ kmv_status kmv_x_check(const char *kind, kmv_error *err);
 /** Whether the kind may hold negative entries ("v" and files: taken to). */
 int kmv_x_is_signed(const char *kind);
 
+/** 1 for FILE:PATH. */
+int kmv_x_is_file(const char *kind);
+
 /**
  * An input of n rows:
  *   ones       all 1
