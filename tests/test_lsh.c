@@ -461,6 +461,29 @@ static void exact_where_all_is_retrieved(void **state)
     }
 }
 
+/* x with few entries: all of them are drawn, nothing is clipped, and the forecast knows. */
+static void sparse_input(void **state)
+{
+    fixture *f = make(1);
+    const kmv_settings settings = {.eps = 0.5, .delta = 0.01, .r = 1, .threads = 2, .seed = 3};
+    kmv_plan *plan = plan_of(f, "", &settings);
+    double y[N_Q];
+    kmv_error err = {""};
+    kmv_report report;
+
+    (void)state;
+    memset(f->x, 0, N_K * sizeof *f->x);
+    f->x[4] = -3;
+    f->x[60] = 1e-5;
+    CHECK_OK(kmv_reference_product(&f->problem, NULL, N_Q, f->x, 1, 1, f->exact, &err));
+    CHECK_OK(kmv_plan_apply(plan, f->x, 1, y, &report, &err));
+    CHECK_CLOSE(sqrt(distance2(y, f->exact, N_Q)), 0, float_tol(f));
+    CHECK_CLOSE(report.err_est, 0, 0);
+    CHECK_CLOSE(report.apply.pairs, 2 * N_Q, 0);
+    kmv_plan_destroy(plan);
+    clear(f);
+}
+
 /* Same bits for any number of threads; another seed and another apply draw anew; apply allocates
  * nothing; r = 2 is two products. */
 static void draws_by_stream(void **state)
@@ -631,6 +654,7 @@ int main(void)
         cmocka_unit_test(error_of_one_signed),
         cmocka_unit_test(error_over_tables),
         cmocka_unit_test(exact_where_all_is_retrieved),
+        cmocka_unit_test(sparse_input),
         cmocka_unit_test(draws_by_stream),
         cmocka_unit_test(planned_from_eps),
         cmocka_unit_test(degenerate_data),

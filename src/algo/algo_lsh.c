@@ -487,8 +487,10 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
     for (size_t j = 0; j < n; j++)
         whole += s->x2[j] > 0 && s->p[j] < 1;
     memset(context->y, 0, s->problem->q->n * context->r * sizeof *context->y);
-    if (whole > 0) /* else the sample is everything */
+    if (whole > 0)
         add_tables(s, context, count, largest, clip);
+    else /* the sample is everything */
+        context->err_est = 0;
     add_sample(s, context, count, largest, clip);
     describe(s, clip, count, context);
     return KMV_OK;
