@@ -264,7 +264,7 @@ static void fill_masses(const kmv_lsh_survey *s, masses *m)
 /* Most of the error that clipping may take: x of one sign needs the rest, for samples. */
 static const double BIAS_SHARE = 0.6;
 
-/* Cost, in pairs, of what is not pairs, counted in cycles on AVX-512 at d = 64: packing a slot of a
+/* Cost, in pairs, of what is not pairs, from profiles on AVX-512 at d = 64: packing a slot of a
  * table, a look into a bucket, telling apart what met in an earlier table, choosing a wild bit. */
 static const double COST_PACK = 40, COST_VISIT = 40, COST_EARLIER = 0.04, COST_WILD = 5;
 
