@@ -26,6 +26,9 @@ static void stays_one_line(void **state)
     /* Names out of files may hold newlines and terminal escapes; UTF-8 stays as it is. */
     kmv_fail(&err, KMV_EINVAL, "group '%s'", "a\nb\x1b[31m\tc\x7f\xc3\xa9");
     assert_string_equal(err.text, "group 'a?b?[31m?c?\xc3\xa9'");
+    kmv_fail(&err, KMV_EINVAL, "\x89HDF \xc2\x9b \xe2\x82 \xff");
+    assert_string_equal(err.text, "?HDF ?? ?? ?");
+    kmv_fail(&err, KMV_EINVAL, "group '%s'", "a\nb\x1b[31m\tc\x7f\xc3\xa9");
     kmv_fail_prefix(&err, KMV_EINVAL, "x\ny");
     assert_string_equal(err.text, "x?y: group 'a?b?[31m?c?\xc3\xa9'");
 }

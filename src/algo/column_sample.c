@@ -396,11 +396,14 @@ void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safe
     count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
     if (s->c2_check != NULL)
         context->err_est = sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n) / x_norm2);
-    snprintf(s->text, s->text_size,
-             "%zu of %zu columns drawn (%.4g expected, %s), predicted rms error %.3g |x| from %zu "
-             "pilot rows",
-             count, n, expected, samples > 0 ? "as asked" : "from eps and delta", context->err_est,
-             s->pilot);
+    snprintf(s->text, s->text_size, "%zu of %zu columns drawn (%.4g expected, %s)", count, n,
+             expected, samples > 0 ? "as asked" : "from eps and delta");
+    if (!isnan(context->err_est)) {
+        const size_t used = strlen(s->text);
+
+        snprintf(s->text + used, s->text_size - used,
+                 ", predicted rms error %.3g |x| from %zu pilot rows", context->err_est, s->pilot);
+    }
     if (count == 0) { /* nothing was drawn: the estimate is 0 */
         memset(context->y, 0, s->problem->q->n * context->r * sizeof *context->y);
         return;

@@ -16,6 +16,9 @@ kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err)
         return kmv_fail(err, KMV_EINVAL, "problem: unknown matrix %d", (int)p->matrix);
     if (!(p->sigma > 0) || !isfinite(p->sigma))
         return kmv_fail(err, KMV_EINVAL, "sigma: want a finite number > 0, got %g", p->sigma);
+    if (!isfinite(p->sigma * p->sigma))
+        return kmv_fail(err, KMV_EINVAL, "sigma: want a number whose square is finite, got %g",
+                        p->sigma);
     if (p->causal && p->q->n > p->k->n)
         return kmv_fail(err, KMV_EINVAL, "causal: want n_q <= n_k, got n_q = %zu, n_k = %zu",
                         p->q->n, p->k->n);

@@ -5,11 +5,32 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes of the UTF-8 character beyond ASCII that begins here; 0 when none does. */
+static size_t wide_character(const char *text)
+{
+    const unsigned char first = (unsigned char)*text;
+    const size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                          : first >= 0xe0 && first < 0xf0 ? 3
+                          : first >= 0xf0 && first < 0xf5 ? 4
+                                                          : 0;
+
+    for (size_t i = 1; i < length; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if (first == 0xc2 && (unsigned char)text[1] < 0xa0)
+        return 0; /* a control character too */
+    return length;
+}
+
 static void one_line(char *text)
 {
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
+    while (*text != '\0') {
+        const size_t wide = wide_character(text);
+
+        if (wide == 0 && ((unsigned char)*text < ' ' || (unsigned char)*text >= 0x7f))
             *text = '?';
+        text += wide > 0 ? wide : 1;
     }
 }
 

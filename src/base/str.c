@@ -133,10 +133,11 @@ void kmv_range_text(double lo, double hi, int integer, char *text, size_t size)
     const double no_limit = integer ? 0x1p53 : 1e300;
     const int open = lo > 0 && lo <= 1e-300;
 
-    if (hi < no_limit && open)
-        snprintf(text, size, "%s in (0, %.15g]", kind, hi);
-    else if (hi < no_limit)
-        snprintf(text, size, "%s in [%.15g, %.15g]", kind, lo, hi);
+    const int below_1 = !integer && hi < 1 && hi >= 1 - 1e-15;
+
+    if (hi < no_limit)
+        snprintf(text, size, "%s in %c%.15g, %.15g%c", kind, open ? '(' : '[', open ? 0 : lo, hi,
+                 below_1 ? ')' : ']');
     else if (open)
         snprintf(text, size, "%s > 0", kind);
     else if (lo > -no_limit)

@@ -27,7 +27,8 @@ const char *kmv_closest(const char *name, const char *const *names, size_t count
 void kmv_real_text(double value, char *text, size_t size);
 
 /** "a number in [0, 1]", "an integer >= 1", "a number > 0" (lo at most 1e-300, but positive): the
- *  range lo .. hi in words. Ends beyond 1e300 (integers: 2^53) are no limit. */
+ *  range lo .. hi in words. Ends beyond 1e300 (integers: 2^53) are no limit; the number just
+ *  below 1 as the upper end is "1)". */
 void kmv_range_text(double lo, double hi, int integer, char *text, size_t size);
 
 /** Cut leading and trailing white space in place; returns the start. */

@@ -61,7 +61,8 @@ typedef struct {
 kmv_status kmv_measure(const kmv_dataset *data, size_t n, const kmv_measure_spec *spec,
                        kmv_measure_row *row, kmv_error *err);
 
-/** Fit the growth exponents over rows that differ only in n (least squares of logarithms), and
+/** Fit the growth exponents over rows that differ only in n = max(n_q, n_k), each n once (least
+ * squares of logarithms), and
  * write them into all of them, with the t interval of the fit: the spread about a power law, and
  * not the spread over texts or heads, since nested prefixes are dependent. A value that is 0 or
  * empty, or fewer than two sizes, leaves the exponent empty; two sizes leave the interval empty. */

@@ -23,12 +23,29 @@ static double sum_over_n(const kmv_measure_row *row)
     return row->sum_over_n;
 }
 
+/* Prefixes of both arrays: one that has all of the shorter array still grows in the longer. */
+static double size_of(const kmv_measure_row *row)
+{
+    return fmax(row->n_q, row->n_k);
+}
+
+/* A size asked for twice counts once. */
+static int size_before(const kmv_measure_row *rows, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (size_of(&rows[i]) == size_of(&rows[at]))
+            return 1;
+    }
+    return 0;
+}
+
 /* Least squares of log value on log n. A value that is 0 or unknown has no logarithm: then there is
  * no exponent. Two sizes give a slope and no interval. */
 static exponent fit(const kmv_measure_row *rows, size_t count,
                     double (*value)(const kmv_measure_row *))
 {
     exponent e = {NAN, NAN, NAN};
+    size_t used = 0;
     double x[MAX_SIZES], y[MAX_SIZES], c0, slope, v00, v01, v11, squares, half;
 
     if (count < 2 || count > MAX_SIZES)
@@ -38,15 +55,18 @@ static exponent fit(const kmv_measure_row *rows, size_t count,
 
         if (!(v > 0 && isfinite(v)))
             return e;
-        x[i] = log(rows[i].n_q);
-        y[i] = log(v);
+        if (size_before(rows, i))
+            continue;
+        x[used] = log(size_of(&rows[i]));
+        y[used++] = log(v);
     }
-    if (gsl_fit_linear(x, 1, y, 1, count, &c0, &slope, &v00, &v01, &v11, &squares) != 0 ||
+    if (used < 2 ||
+        gsl_fit_linear(x, 1, y, 1, used, &c0, &slope, &v00, &v01, &v11, &squares) != 0 ||
         !isfinite(slope))
-        return e; /* all sizes equal */
+        return e; /* one size */
     e.slope = slope;
-    if (count > 2) {
-        half = gsl_cdf_tdist_Pinv(0.975, (double)count - 2) * sqrt(v11);
+    if (used > 2) {
+        half = gsl_cdf_tdist_Pinv(0.975, (double)used - 2) * sqrt(v11);
         e.lo = slope - half;
         e.hi = slope + half;
     }
@@ -57,6 +77,10 @@ void kmv_measure_fit(kmv_measure_row *rows, size_t count)
 {
     const exponent ratio = fit(rows, count, tail_over_head), sum = fit(rows, count, sum_over_n);
 
+    size_t sizes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sizes += !size_before(rows, i);
     for (size_t i = 0; i < count; i++) {
         kmv_measure_row *row = &rows[i];
 
@@ -69,6 +93,6 @@ void kmv_measure_fit(kmv_measure_row *rows, size_t count)
         row->alpha_kind[0] = '\0';
         if (!isnan(ratio.slope) || !isnan(sum.slope))
             snprintf(row->alpha_kind, sizeof row->alpha_kind,
-                     "t interval of the fit, %zu dependent sizes", count);
+                     "t interval of the fit, %zu dependent sizes", sizes);
     }
 }

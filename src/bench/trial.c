@@ -30,6 +30,9 @@ static kmv_status open_view(const kmv_trial *t, kmv_view *view, kmv_problem *pro
     const size_t drop = t->measure != NULL ? t->measure->drop_first : 0;
     kmv_status st = kmv_view_init(view, t->data, t->problem->n, drop, t->problem->center, err);
 
+    if (st != KMV_OK)
+        kmv_fail_prefix(err, st, "%s", t->data->name);
+
     if (st == KMV_OK)
         *problem = (kmv_problem){.q = &view->q,
                                  .k = &view->k,

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/config_check.h"
 
 const kmv_cli_option kmv_common_options[] = {
     {"--threads", "N", "threads (default: all cores the process may use)"},
@@ -60,6 +61,7 @@ static kmv_status set_common(kmv_cli *cli, const char *name, const char *value, 
         cli->threads = (int)count;
     } else if (strcmp(name, "--isa") == 0) {
         cli->isa = value;
+        return kmv_check_isa(value, err); /* here, so that no command takes a wrong name */
     } else if (strcmp(name, "--seed") == 0) {
         if (!kmv_parse_size(value, &count))
             return kmv_fail(err, KMV_EINVAL, "--seed: want an integer >= 0, got '%s'", value);
@@ -111,13 +113,13 @@ static kmv_status take_option(const kmv_command *command, int argc, char **argv,
         else
             return kmv_fail(err, KMV_EINVAL, "%s: want a value (%s)", o->name, o->value);
     }
-    if (common != NULL)
-        return set_common(cli, o->name, value, err);
+    if (value != NULL && kmv_args_has(args, o->name))
+        return kmv_fail(err, KMV_EINVAL, "%s: given twice", o->name);
     if (args->n_options == KMV_ARGS_MAX)
         return kmv_fail(err, KMV_EINVAL, "more than %d options", KMV_ARGS_MAX);
     args->names[args->n_options] = o->name;
     args->values[args->n_options++] = value;
-    return KMV_OK;
+    return common != NULL ? set_common(cli, o->name, value, err) : KMV_OK;
 }
 
 kmv_status kmv_args_parse(const kmv_command *command, int argc, char **argv, kmv_cli *cli,
@@ -150,7 +152,7 @@ kmv_status kmv_args_parse(const kmv_command *command, int argc, char **argv, kmv
 
 const char *kmv_args_value(const kmv_args *args, const char *name, const char *fallback)
 {
-    for (size_t i = args->n_options; i-- > 0;) {
+    for (size_t i = 0; i < args->n_options; i++) {
         if (strcmp(args->names[i], name) == 0)
             return args->values[i];
     }

@@ -48,11 +48,12 @@ extern const kmv_command *const kmv_commands[];
 extern const kmv_cli_option kmv_common_options[];
 
 /** Split argv (without the program's and the command's name). Unknown options are KMV_EINVAL with
- *  the nearest name; "--" ends options; "--name=value" is "--name value". */
+ *  the nearest name; "--" ends options; "--name=value" is "--name value"; a value given twice is
+ *  KMV_EINVAL, and so is an instruction set that this machine does not run. */
 kmv_status kmv_args_parse(const kmv_command *command, int argc, char **argv, kmv_cli *cli,
                           kmv_args *args, kmv_error *err);
 
-/** The (last) value of an option, or fallback; whether it was given. */
+/** The value of an option, or fallback; whether it was given. */
 const char *kmv_args_value(const kmv_args *args, const char *name, const char *fallback);
 int kmv_args_has(const kmv_args *args, const char *name);
 

@@ -141,7 +141,9 @@ void kmv_answer_text(kmv_answer *a, const char *name, const char *text)
 
 void kmv_answer_number(kmv_answer *a, const char *name, double number)
 {
-    if (a->object == NULL)
+    if (a->object == NULL && isnan(number))
+        fprintf(a->out, "%s: none\n", name);
+    else if (a->object == NULL)
         fprintf(a->out, "%s: %.10g\n", name, number);
     else if (isfinite(number))
         cJSON_AddNumberToObject(a->object, name, number);

@@ -263,7 +263,9 @@ static const kmv_cli_option options[] = {
     {"--sigma", "S", "bandwidth (default: the problem's, else d^(1/4))"},
     {"--eps", "E", "error asked for: |Y - K X| <= eps |X| (default: 0.1)"},
     {"--delta", "P", "probability with which that may fail (default: 0.01)"},
-    {"--causal", "yes|no", "mask keys after the query (default: no; softmax: as the file says)"},
+    {"--causal", "yes|no",
+     "mask keys after the query; also true|false, on|off, 1|0 (default: no; softmax: as the "
+     "file says)"},
     {"--center", "none|keys|match", "shift the keys: mean 0, or the queries' mean (default: none)"},
     {"--json", NULL, "one JSON object per problem and line"},
     {0},

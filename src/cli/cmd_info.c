@@ -20,6 +20,8 @@ static void print_text(const kmv_h5_summary *s, FILE *out)
     if (s->r > 0)
         fprintf(out, "  v: %zu x %zu\n", s->n_k, s->r);
     fprintf(out, "  type: %s\n", s->type);
+    if (s->r > 0)
+        fprintf(out, "  v_type: %s\n", s->v_type);
     if (!isnan(s->sigma))
         fprintf(out, "  sigma: %.9g\n", s->sigma);
     if (!isnan(s->scale))
@@ -75,6 +77,7 @@ static cJSON *to_json(const kmv_h5_summary *s)
     cJSON_AddNumberToObject(o, "d", (double)s->d);
     cJSON_AddNumberToObject(o, "r", (double)s->r);
     cJSON_AddStringToObject(o, "type", s->type);
+    add_text(o, "v_type", s->v_type);
     add_real(o, "sigma", s->sigma);
     add_real(o, "scale", s->scale);
     if (s->causal < 0)

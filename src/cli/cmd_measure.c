@@ -27,6 +27,15 @@ typedef struct {
     kmv_provenance provenance;
 } request;
 
+static int named_before(const kmv_list *list, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(list->items[i], list->items[at]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static kmv_status choose_columns(const kmv_args *args, request *r, kmv_error *err)
 {
     const kmv_column *all = kmv_measure_schema.columns, *found;
@@ -51,6 +60,8 @@ static kmv_status choose_columns(const kmv_args *args, request *r, kmv_error *er
             st = kmv_fail(err, KMV_EINVAL, "--columns: unknown column '%s'%s%s%s", list.items[i],
                           near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
                           near != NULL ? "'?" : "");
+        else if (named_before(&list, i))
+            st = kmv_fail(err, KMV_EINVAL, "--columns: '%s' is named twice", list.items[i]);
         else if (i == MAX_COLUMNS)
             st = kmv_fail(err, KMV_EINVAL, "--columns: more than %d columns", MAX_COLUMNS);
         else
@@ -206,37 +217,64 @@ static kmv_status measure_problem(const request *r, const char *address, FILE *o
     st = choose_sizes(r, all, sizes, &count, err);
     for (size_t i = 0; i < r->sigma.count && st == KMV_OK; i++)
         st = measure_sizes(r, data.name, r->sigma.items[i], &data, sizes, count, out, err);
+    if (st != KMV_OK)
+        kmv_fail_prefix(err, st, "%s", address);
     kmv_dataset_clear(&data);
     return st;
 }
 
-static kmv_status measure_address(const kmv_cli *cli, const request *r, const char *address,
-                                  FILE *out, kmv_error *err)
-{
-    char **list = NULL;
-    size_t count = 0;
-    kmv_status st = kmv_h5_list(address, &list, &count, err);
+/* The problems of all words of the command line: each list is one block, see kmv_h5_list. */
+typedef struct {
+    char ***lists;
+    size_t *counts, n_lists, total;
+} targets;
 
-    for (size_t i = 0; i < count && st == KMV_OK; i++) {
-        if (!cli->quiet && (cli->verbose || count > 1))
-            fprintf(cli->err, "measure: %zu/%zu %s\n", i + 1, count, list[i]);
-        st = measure_problem(r, list[i], out, err);
+static void clear_targets(targets *t)
+{
+    for (size_t i = 0; i < t->n_lists; i++)
+        kmv_free(t->lists[i]);
+    kmv_free(t->lists);
+    kmv_free(t->counts);
+}
+
+static kmv_status find_targets(const kmv_args *args, targets *t, kmv_error *err)
+{
+    kmv_status st = KMV_OK;
+
+    *t = (targets){0};
+    if ((t->lists = kmv_alloc(args->n_positional, sizeof *t->lists, "addresses", err)) == NULL ||
+        (t->counts = kmv_alloc(args->n_positional, sizeof *t->counts, "addresses", err)) == NULL)
+        st = KMV_ENOMEM;
+    for (size_t i = 0; i < args->n_positional && st == KMV_OK; i++) {
+        st = kmv_h5_list(args->positional[i], &t->lists[i], &t->counts[i], err);
+        if (st == KMV_OK) {
+            t->total += t->counts[i];
+            t->n_lists++;
+        }
     }
-    kmv_free(list);
+    if (st != KMV_OK)
+        clear_targets(t);
     return st;
 }
 
-static kmv_status measure_all(const kmv_cli *cli, const kmv_args *args, const request *r, FILE *out,
+static kmv_status measure_all(const kmv_cli *cli, const targets *t, const request *r, FILE *out,
                               kmv_error *err)
 {
     kmv_status st = kmv_tsv_header(&r->schema, out, err);
+    size_t done = 0;
 
-    for (size_t i = 0; i < args->n_positional && st == KMV_OK; i++)
-        st = measure_address(cli, r, args->positional[i], out, err);
+    for (size_t i = 0; i < t->n_lists; i++) {
+        for (size_t j = 0; j < t->counts[i] && st == KMV_OK; j++) {
+            done++;
+            if (!cli->quiet && (cli->verbose || t->total > 1))
+                fprintf(cli->err, "measure: %zu/%zu %s\n", done, t->total, t->lists[i][j]);
+            st = measure_problem(r, t->lists[i][j], out, err);
+        }
+    }
     return st;
 }
 
-static kmv_status measure_into_file(const kmv_cli *cli, const kmv_args *args, const request *r,
+static kmv_status measure_into_file(const kmv_cli *cli, const targets *t, const request *r,
                                     const char *path, kmv_error *err)
 {
     kmv_new_file file;
@@ -244,20 +282,23 @@ static kmv_status measure_into_file(const kmv_cli *cli, const kmv_args *args, co
 
     if (st != KMV_OK)
         return st;
-    return kmv_new_file_commit(&file, measure_all(cli, args, r, file.out, err), err);
+    return kmv_new_file_commit(&file, measure_all(cli, t, r, file.out, err), err);
 }
 
 static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_error *err)
 {
     const char *path = kmv_args_value(args, "-o", NULL);
     request r = {0};
+    targets t;
     kmv_status st = read_request(cli, args, &r, err);
 
     (void)exit_code;
     kmv_provenance_get(&r.provenance);
-    if (st == KMV_OK)
-        st = path != NULL ? measure_into_file(cli, args, &r, path, err)
-                          : measure_all(cli, args, &r, cli->out, err);
+    if (st == KMV_OK && (st = find_targets(args, &t, err)) == KMV_OK) {
+        st = path != NULL ? measure_into_file(cli, &t, &r, path, err)
+                          : measure_all(cli, &t, &r, cli->out, err);
+        clear_targets(&t);
+    }
     kmv_list_clear(&r.n);
     kmv_list_clear(&r.sigma);
     return st;
@@ -269,7 +310,9 @@ static const kmv_cli_option options[] = {
      "prefixes: integers, all, geom(a,b,f) (default: 512, 1024, ... and all; below "
      "512 points from 64)"},
     {"--sigma", "LIST", "numbers, x2 (times the natural one), sum:1 (default: x1)"},
-    {"--causal", "yes|no", "leave out j > i (default: no; softmax and rowmax: as the file says)"},
+    {"--causal", "yes|no",
+     "leave out j > i; also true|false, on|off, 1|0 (default: no; softmax and rowmax: as the file "
+     "says)"},
     {"--center", "WORD", "none, keys (subtract the mean key) or match (make the means equal)"},
     {"--drop-first", "M", "leave out the first M queries and keys (default: 0)"},
     {"--rows", "all|M",

@@ -26,9 +26,9 @@ kmv_status kmv_dataset_sigma(const kmv_dataset *d, kmv_matrix matrix, double *si
     if (has_sigma && has_scale && !(fabs(d->scale * d->sigma * d->sigma - 1.0) <= 1e-5) &&
         matrix == KMV_SOFTMAX)
         return kmv_fail(err, KMV_EINVAL,
-                        "%s: attributes sigma %.9g and scale %.9g contradict each other, want "
+                        "attributes sigma %.9g and scale %.9g contradict each other, want "
                         "scale = 1/sigma^2 or --sigma",
-                        d->name, d->sigma, d->scale);
+                        d->sigma, d->scale);
     if (matrix == KMV_SOFTMAX && has_scale)
         *sigma = 1.0 / sqrt(d->scale);
     else
@@ -120,9 +120,9 @@ static kmv_status check_rows(const kmv_dataset *d, size_t n, size_t drop_first, 
     const size_t least = d->q.n < d->k.n ? d->q.n : d->k.n;
 
     if (n > most)
-        return kmv_fail(err, KMV_EINVAL, "%s: want n <= %zu, got %zu", d->name, most, n);
+        return kmv_fail(err, KMV_EINVAL, "want n <= %zu, got %zu", most, n);
     if (drop_first >= (n > 0 && n < least ? n : least))
-        return kmv_fail(err, KMV_EINVAL, "%s: want drop-first < %zu, got %zu", d->name,
+        return kmv_fail(err, KMV_EINVAL, "want drop-first < %zu, got %zu",
                         n > 0 && n < least ? n : least, drop_first);
     return KMV_OK;
 }

@@ -190,7 +190,8 @@ static kmv_status read_number(hid_t group, const char *where, const char *name, 
         class = H5T_NO_CLASS;
     }
     if (class == H5T_NO_CLASS) {
-        st = kmv_fail(err, KMV_EFORMAT, "%s: attribute %s: want a number", where, name);
+        st = kmv_fail(err, KMV_EFORMAT, "%s: attribute %s: want a number, found %s", where, name,
+                      H5Tget_class(type) == H5T_STRING ? "a text" : "another type");
         goto out;
     }
     if (!isfinite(v)) {
@@ -249,15 +250,15 @@ out:
 static kmv_status read_count(hid_t group, const char *where, const char *name, int max, int *value,
                              kmv_error *err)
 {
-    double v = -1.0;
+    double v = NAN;
     kmv_status st = read_number(group, where, name, &v, err);
 
     if (st != KMV_OK)
         return st;
-    if (v != -1.0 && (v < 0.0 || v > max || v != floor(v)))
+    if (!isnan(v) && (v < 0.0 || v > max || v != floor(v)))
         return kmv_fail(err, KMV_EINVAL, "%s: attribute %s: want an integer in [0, %d], found %g",
                         where, name, max, v);
-    *value = (int)v;
+    *value = isnan(v) ? -1 : (int)v;
     return KMV_OK;
 }
 

@@ -318,6 +318,8 @@ static kmv_status read_problem(const void *request, kmv_child *child, kmv_error 
         snprintf(s->type, sizeof s->type, "%s", type_name(p.q.size));
     else
         snprintf(s->type, sizeof s->type, "%s,%s", type_name(p.q.size), type_name(p.k.size));
+    if (p.has_v)
+        snprintf(s->v_type, sizeof s->v_type, "%s", type_name(p.v.size));
     if ((st = read_arrays(where, &p, index, r->want_arrays, h, child, err)) == KMV_OK)
         st = check_hash(where, &p, h, err);
 out:
@@ -346,6 +348,7 @@ static kmv_status ask(const char *address, size_t n_max, int want_arrays, proble
                             bytes, err)) != KMV_OK)
         return st;
     kmv_one_line(h->s.type, sizeof h->s.type);
+    kmv_one_line(h->s.v_type, sizeof h->s.v_type);
     kmv_one_line(h->s.source, sizeof h->s.source);
     kmv_one_line(h->s.model, sizeof h->s.model);
     kmv_one_line(h->s.license, sizeof h->s.license);
@@ -485,8 +488,8 @@ static kmv_status read_matrix(const void *request, kmv_child *child, kmv_error *
     kmv_status st;
 
     kmv_h5_begin();
-    snprintf(where, sizeof where, "%s:%.*s", address->path, (int)(name - address->object),
-             address->object);
+    snprintf(where, sizeof where, "%s:%.*s", address->path,
+             name > address->object ? (int)(name - address->object) - 1 : 0, address->object);
     if ((st = kmv_h5_open_file(address->path, &file, err)) != KMV_OK ||
         (st = kmv_h5_open_object(file, address->path, address->object,
                                  (size_t)(name - address->object), &group, err)) != KMV_OK ||

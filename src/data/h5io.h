@@ -57,9 +57,10 @@ kmv_status kmv_h5_write_table(const char *path, const char *name, const kmv_h5_f
                               const kmv_attribute *attributes, kmv_error *err);
 
 /** What `kmv info` shows of one problem, after every check that reading makes but the manifest.
- *  type: of q, or "Q,K" where k has another. Fields are NaN, -1 or "" where there is nothing. */
+ *  type: of q, or "Q,K" where k has another; v_type: of v. Fields are NaN, -1 or "" where there is
+ * nothing. */
 typedef struct {
-    char address[512], type[16];
+    char address[512], type[16], v_type[8];
     size_t n_q, n_k, d, r;
     double sigma, scale;
     int causal, layer, head;

@@ -275,6 +275,9 @@ static kmv_status sink(const void *options, gsl_rng *rng, kmv_dataset *out, kmv_
     kmv_points line = {0};
     kmv_status st = room(&o->shape, out, err);
 
+    if (st == KMV_OK && o->sinks > out->k.n)
+        st = kmv_fail(err, KMV_EINVAL, "sink: sinks: want at most the %zu keys, got %zu", out->k.n,
+                      o->sinks);
     if (st == KMV_OK)
         st = kmv_points_init(&line, 2, o->shape.d, err);
     if (st != KMV_OK)
