@@ -220,15 +220,65 @@ static void winners(void **state)
     assert_string_equal(found[0].fastest, "exact"); /* uniform missed 0.05 */
     assert_string_equal(found[0].verdict, "exact wins");
     assert_string_equal(found[1].fastest, "uniform");
-    assert_string_equal(found[1].verdict, "faster than exact");
+    assert_true(strncmp(found[1].verdict, "not measured well enough", 24) == 0); /* 1 repetition */
     CHECK_CLOSE(found[1].speedup_total_med, 4, 0);
     assert_true(strncmp(found[2].verdict, "trivial", 7) == 0); /* null_err 0.15 <= 0.2 */
     kmv_winners_sentence(found, n, 0, text, sizeof text);
     assert_string_equal(text,
                         "n = 100: of 3 products and errors asked, exact is the fastest in 1, "
-                        "in 1 answering 0 would do; the largest gain over it is uniform, 4.00 "
-                        "times as fast (a_b, d = 8, eps 0.1, error 0.05).");
+                        "in 1 answering 0 would do, in 1 the times are not measured well enough "
+                        "to tell; nothing else beats it.");
     kmv_free(found);
+    kmv_free(cases);
+}
+
+/* Three repetitions tell of a product that takes exact a millisecond, not of a shorter one. */
+static void verdicts_need_time(void **state)
+{
+    enum { REPS = 3 };
+    const double exact_s[] = {4, 4e-6};
+    kmv_error err;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        kmv_record rows[2 * REPS];
+        kmv_summary *cases = NULL;
+        kmv_winner *found = NULL;
+        size_t count = 0, n = 0;
+
+        for (size_t rep = 0; rep < REPS; rep++) {
+            rows[2 * rep] = row("exact", (double)rep, NAN, exact_s[i], 1e-7);
+            rows[2 * rep + 1] = row("uniform", (double)rep, 0.1, exact_s[i] / 4, 0.05);
+        }
+        CHECK_OK(kmv_summaries_make(rows, 2 * REPS, 1, &cases, &count, &err));
+        CHECK_OK(kmv_winners_make(cases, count, &found, &n, &err));
+        assert_int_equal(n, 1);
+        assert_string_equal(found[0].fastest, "uniform");
+        assert_string_equal(found[0].verdict,
+                            i == 0 ? "faster than exact"
+                                   : "not measured well enough (fewer than 3 repetitions, or under "
+                                     "a millisecond)");
+        kmv_free(found);
+        kmv_free(cases);
+    }
+}
+
+/* An eps asked at one n is no question at another. */
+static void judged_by_own_product(void **state)
+{
+    kmv_record rows[] = {row("exact", 0, NAN, 4, 1e-7), row("exact", 0, NAN, 4, 1e-7),
+                         row("uniform", 0, 0.1, 1, 0.05)};
+    kmv_summary *cases = NULL;
+    size_t count = 0;
+    kmv_error err;
+
+    (void)state;
+    rows[0].n_q = rows[0].n_k = 50;
+    strcpy(rows[0].case_id, "smaller");
+    CHECK_OK(kmv_summaries_make(rows, 3, 1, &cases, &count, &err));
+    assert_int_equal(count, 3);
+    assert_true(cases[0].n_q == 50 && isnan(cases[0].eps_judged));
+    assert_true(find(cases, count, "exact", 0.1)->n_q == 100);
     kmv_free(cases);
 }
 
@@ -271,6 +321,8 @@ int main(void)
         cmocka_unit_test(formats),
         cmocka_unit_test(words),
         cmocka_unit_test(winners),
+        cmocka_unit_test(verdicts_need_time),
+        cmocka_unit_test(judged_by_own_product),
         cmocka_unit_test(headlines),
     };
 

@@ -89,10 +89,14 @@ static kmv_status make_problem(const kmv_config *c, const kmv_source *source,
 {
     const char *causal = item(lists->causal, at->causal, NULL);
     const int from_file = *source->address != '\0';
+    /* As n limits both counts, the larger one leaves out nothing. */
+    const size_t all = source->n_q > source->n_k ? source->n_q : source->n_k;
     int used;
 
     *p = (kmv_case_problem){.source = source};
-    p->n = size_of(item(lists->n, at->n, NULL), source->n_q);
+    p->n = size_of(item(lists->n, at->n, NULL), all);
+    p->n_q = from_file && p->n > source->n_q ? source->n_q : p->n;
+    p->n_k = from_file && p->n > source->n_k ? source->n_k : p->n;
     p->d = lists->d != NULL ? size_of(item(lists->d, at->d, NULL), source->d) : source->d;
     kmv_copy_text(p->matrix, sizeof p->matrix, item(lists->matrix, at->matrix, "gauss"));
     p->causal = strcmp(p->matrix, "gauss") == 0 ? 0 : -1;
@@ -100,9 +104,9 @@ static kmv_status make_problem(const kmv_config *c, const kmv_source *source,
         (void)kmv_parse_bool(causal, &p->causal);
     (void)kmv_center_parse(item(lists->center, at->center, "none"), &p->center, NULL);
     canonical_sigma(item(lists->sigma, at->sigma, "x1"), p->sigma_spec, sizeof p->sigma_spec);
-    if (from_file && p->n > source->n_q && p->n > source->n_k)
+    if (from_file && p->n > all)
         return kmv_fail(err, KMV_EINVAL, "%s:%zu: n: data set '%s' has %zu points, got %zu",
-                        c->path, lists->n->line, source->name, source->n_q, p->n);
+                        c->path, lists->n->line, source->name, all, p->n);
     skip_reason(p, p->skip, sizeof p->skip);
     if (from_file)
         used = snprintf(p->data_key, sizeof p->data_key, "dataset=%s file=%s", source->name,

@@ -18,7 +18,8 @@ typedef struct {
 /** What is multiplied: everything that defines K and x. */
 typedef struct {
     const kmv_source *source;
-    size_t n, d;
+    size_t n, d;     /* n limits queries and keys; asked for all, n is the larger count */
+    size_t n_q, n_k; /* what that leaves of each */
     char matrix[12]; /* gauss, softmax, rowmax */
     int causal;      /* 1, 0, -1: as the data set says */
     kmv_center center;
@@ -29,7 +30,7 @@ typedef struct {
 } kmv_case_problem;
 
 typedef struct {
-    char id[24]; /* 16 hexadecimal digits of the hash of key */
+    char id[24];    /* 16 hexadecimal digits of the hash of key */
     char sweep[64]; /* names of all sweeps that ask for it, joined by + */
     kmv_case_problem problem;
     char x_kind[32];

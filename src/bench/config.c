@@ -157,7 +157,7 @@ static const list_key sweep_lists[] = {
     {"matrix", offsetof(kmv_config_sweep, matrix), kmv_check_matrix},
     {"causal", offsetof(kmv_config_sweep, causal), kmv_check_causal},
     {"center", offsetof(kmv_config_sweep, center), kmv_check_center},
-    {"n", offsetof(kmv_config_sweep, n), kmv_check_count},
+    {"n", offsetof(kmv_config_sweep, n), kmv_check_n},
     {"d", offsetof(kmv_config_sweep, d), kmv_check_count},
     {"sigma", offsetof(kmv_config_sweep, sigma), kmv_sigma_check},
     {"eps", offsetof(kmv_config_sweep, eps), kmv_check_eps},
@@ -173,7 +173,7 @@ static const list_key measure_lists[] = {
     {"matrix", offsetof(kmv_config_measure, matrix), kmv_check_measure_matrix},
     {"causal", offsetof(kmv_config_measure, causal), kmv_check_causal},
     {"center", offsetof(kmv_config_measure, center), kmv_check_center},
-    {"n", offsetof(kmv_config_measure, n), kmv_check_count},
+    {"n", offsetof(kmv_config_measure, n), kmv_check_n},
     {"sigma", offsetof(kmv_config_measure, sigma), kmv_sigma_check},
     {0},
 };

@@ -83,6 +83,15 @@ kmv_status kmv_check_count(const char *text, kmv_error *err)
                                                       : want(err, "an integer >= 1", text, NULL);
 }
 
+kmv_status kmv_check_n(const char *text, kmv_error *err)
+{
+    size_t count;
+
+    return strcmp(text, "all") == 0 || (kmv_parse_size(text, &count) && count >= 1)
+               ? KMV_OK
+               : want(err, "an integer >= 1, or all", text, NULL);
+}
+
 kmv_status kmv_check_eps(const char *text, kmv_error *err)
 {
     double v;

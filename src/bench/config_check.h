@@ -12,6 +12,8 @@ kmv_status kmv_check_measure_matrix(const char *text, kmv_error *err); /* and ro
 kmv_status kmv_check_causal(const char *text, kmv_error *err);
 kmv_status kmv_check_center(const char *text, kmv_error *err);
 kmv_status kmv_check_count(const char *text, kmv_error *err); /* an integer >= 1 */
+kmv_status kmv_check_n(const char *text, kmv_error *err);     /* an integer >= 1, or all */
+/* a count, or all */                                         /* an integer >= 1 */
 kmv_status kmv_check_eps(const char *text, kmv_error *err);
 kmv_status kmv_check_delta(const char *text, kmv_error *err);
 kmv_status kmv_check_x(const char *text, kmv_error *err);

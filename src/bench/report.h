@@ -11,7 +11,7 @@ enum { KMV_HEADLINES = 3, KMV_HEADLINE_SIZE = 512 };
  * 1 the largest speed-up over `exact`, preparation included, among cases that met an eps for sure
  *   (the upper end of the error's interval too) and for which answering 0 would not have; or that
  *   exact is the fastest of all;
- * 2 the assumption: median tail/head over the heads (data sets from files; without any, all data
+ * 2 the assumption: median tail/head over the data sets from files (without any, over all data
  *   sets) at the largest n, and the median of its growth exponents;
  * 3 the best throughput of `exact`: entries per second and GFLOP/s, 2 d flops an entry.
  * A line whose rows are missing says so. KMV_ENOMEM.
@@ -31,7 +31,7 @@ typedef struct {
     double t_total_med_s, t_total_lo_s, t_total_hi_s;
     double speedup_total_med, speedup_total_lo, speedup_total_hi;
     double err_hi_max, null_err, trivial, ok;
-    char verdict[64];
+    char verdict[96];
 } kmv_winner;
 extern const kmv_schema kmv_winner_schema;
 

@@ -71,12 +71,24 @@ static int was_asked(const kmv_summary *judged, size_t count, const kmv_summary 
     return 0;
 }
 
+/* Products that exact does in less than this are start-up of threads and noise, and an interval
+ * over fewer repetitions is none: neither says who is faster. */
+static const double exact_least_s = 1e-3;
+enum { LEAST_REPS = 3 };
+
+static int well_measured(double reps, double exact_s)
+{
+    return reps >= LEAST_REPS && exact_s >= exact_least_s;
+}
+
 static const char *verdict(const kmv_summary *c)
 {
     if (c->trivial > 0)
         return "trivial: answering 0 or the mean meets eps";
     if (is_exact(c))
         return "exact wins";
+    if (!well_measured(c->ok, c->t_total_med_s * c->speedup_total_med))
+        return "not measured well enough (fewer than 3 repetitions, or under a millisecond)";
     if (c->speedup_total_lo > 1)
         return "faster than exact";
     return "not clearly faster than exact";
@@ -123,11 +135,17 @@ kmv_status kmv_winners_make(const kmv_summary *judged, size_t count, kmv_winner 
     return KMV_OK;
 }
 
+static int fit_for_headline(const kmv_winner *w)
+{
+    return w->trivial == 0 && w->speedup_total_lo > 1 &&
+           well_measured(w->ok, w->t_total_med_s * w->speedup_total_med);
+}
+
 const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t at, char *text,
                                  size_t size)
 {
     const kmv_winner *best = NULL;
-    size_t all = 0, exact = 0, trivial = 0, unclear = 0;
+    size_t all = 0, exact = 0, trivial = 0, unclear = 0, noise = 0;
     int used;
 
     for (size_t i = 0; i < count; i++) {
@@ -140,7 +158,9 @@ const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t
             trivial++;
         else if (strcmp(w->fastest, "exact") == 0)
             exact++;
-        else if (!(w->speedup_total_lo > 1))
+        else if (!well_measured(w->ok, w->t_total_med_s * w->speedup_total_med))
+            noise++;
+        else if (!fit_for_headline(w))
             unclear++;
         else if (best == NULL || w->speedup_total_med > best->speedup_total_med)
             best = w;
@@ -154,6 +174,9 @@ const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t
     if (unclear > 0 && used > 0 && (size_t)used < size)
         used += snprintf(text + used, size - (size_t)used,
                          ", in %zu nothing is clearly faster than it", unclear);
+    if (noise > 0 && used > 0 && (size_t)used < size)
+        used += snprintf(text + used, size - (size_t)used,
+                         ", in %zu the times are not measured well enough to tell", noise);
     if (used < 0 || (size_t)used >= size)
         return text;
     if (best == NULL)
@@ -166,17 +189,6 @@ const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t
             best->fastest, best->speedup_total_med, best->dataset, best->d, best->eps_judged,
             best->err_hi_max);
     return text;
-}
-
-/* Products that exact does in less than this are start-up of threads and noise, and an interval
- * over fewer repetitions is none: neither makes a headline. */
-static const double headline_least_s = 1e-3;
-enum { HEADLINE_REPS = 3 };
-
-static int fit_for_headline(const kmv_winner *w)
-{
-    return w->trivial == 0 && w->speedup_total_lo > 1 && w->ok >= HEADLINE_REPS &&
-           w->t_total_med_s * w->speedup_total_med >= headline_least_s;
 }
 
 static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_summary *judged,
@@ -205,18 +217,19 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
     for (size_t i = 0; i < n_judged; i++) {
         const kmv_summary *c = &judged[i];
 
-        if (!is_exact(c) && met_for_sure(c) && !(c->trivial > 0) && c->ok >= HEADLINE_REPS &&
-            c->t_total_med_s * c->speedup_total_med >= headline_least_s &&
+        if (!is_exact(c) && met_for_sure(c) && !(c->trivial > 0) &&
+            well_measured(c->ok, c->t_total_med_s * c->speedup_total_med) &&
             (other == NULL || c->speedup_total_med > other->speedup_total_med))
             other = c;
     }
     if (n_judged == 0)
         snprintf(line, KMV_HEADLINE_SIZE, "speed-up over exact: not measured");
     else if (other == NULL)
-        snprintf(line, KMV_HEADLINE_SIZE,
-                 "speed-up over exact: none; where answering 0 does not do, nothing else met its "
-                 "error in "
-                 "3 repetitions of a product that takes exact a millisecond or more");
+        snprintf(
+            line, KMV_HEADLINE_SIZE,
+            "speed-up over exact: none measured well enough (an error met that answering 0 does "
+            "not meet, 3 repetitions or more, a product that takes exact a millisecond or "
+            "more)");
     else
         snprintf(line, KMV_HEADLINE_SIZE,
                  "speed-up over exact: none that is clear, exact wins; the best of the others is "
@@ -259,7 +272,8 @@ static kmv_status headline_assumption(const kmv_results *r, char *line, kmv_erro
     double *alphas = ratios + r->n_measures;
     const kmv_measure_row *model = NULL;
     size_t count = 0;
-    int real = 0;
+    int real = 0, growing = 1;
+    char growth[64] = "";
 
     if (ratios == NULL)
         return KMV_ENOMEM;
@@ -280,20 +294,24 @@ static kmv_status headline_assumption(const kmv_results *r, char *line, kmv_erro
             m->n_q == model->n_q && isfinite(m->tail_over_head)) {
             ratios[count] = m->tail_over_head;
             alphas[count++] = m->alpha;
+            growing &= isfinite(m->alpha);
         }
     }
+    if (model != NULL && growing) /* one n has no growth */
+        snprintf(growth, sizeof growth, ", growing like n^%.2f (median)",
+                 kmv_quantile(alphas, count, 0.5));
     if (model == NULL)
         snprintf(line, KMV_HEADLINE_SIZE, "assumption: not measured");
     else
         snprintf(
             line, KMV_HEADLINE_SIZE,
             "assumption: tail/head %.3g (median of %zu %s at n = %.0f, quartiles %.3g to %.3g; "
-            "%s, center %s, sigma %s), growing like n^%.2f (median)",
+            "%s, center %s, sigma %s)%s",
             kmv_quantile(ratios, count, 0.5), count,
-            real ? (count == 1 ? "real head" : "real heads")
+            real ? (count == 1 ? "data set from a file" : "data sets from files")
                  : (count == 1 ? "data set" : "data sets"),
             model->n_q, kmv_quantile(ratios, count, 0.25), kmv_quantile(ratios, count, 0.75),
-            model->matrix, model->center, model->sigma_spec, kmv_quantile(alphas, count, 0.5));
+            model->matrix, model->center, model->sigma_spec, growth);
     kmv_free(ratios);
     return KMV_OK;
 }

@@ -62,7 +62,8 @@ static void fill_asked(const group *g, size_t m, size_t rep, kmv_record *row)
     if (p->causal >= 0)
         row->causal = p->causal;
     kmv_copy_text(row->center, sizeof row->center, kmv_center_name(p->center));
-    row->n_q = row->n_k = (double)p->n;
+    row->n_q = (double)p->n_q;
+    row->n_k = (double)p->n_k;
     row->d = (double)p->d;
     kmv_copy_text(row->sigma_spec, sizeof row->sigma_spec, p->sigma_spec);
     row->eps = c->eps;

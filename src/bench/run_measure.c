@@ -19,7 +19,8 @@ static void fill_asked(const kmv_runner *r, const kmv_measure_case *c, kmv_measu
         row->causal = p->causal;
     kmv_copy_text(row->center, sizeof row->center, kmv_center_name(p->center));
     row->drop_first = (double)c->drop_first;
-    row->n_q = row->n_k = (double)p->n;
+    row->n_q = (double)p->n_q;
+    row->n_k = (double)p->n_k;
     row->d = (double)p->d;
     kmv_copy_text(row->sigma_spec, sizeof row->sigma_spec, p->sigma_spec);
     kmv_copy_text(row->case_id, sizeof row->case_id, c->id);

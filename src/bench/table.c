@@ -388,26 +388,36 @@ static void judge_case(const kmv_record *const *rows, kmv_summary *c)
         c->trivial = c->floor_err <= c->eps_judged;
 }
 
-/* The distinct eps of an experiment; returns how many of at most max there are. */
-static size_t list_eps(const kmv_record *records, size_t count, const char *experiment, double *eps,
+/* The distinct eps asked for the product of a row; returns how many of at most max there are. */
+static size_t list_eps(const group *groups, size_t n_groups, const kmv_record *of, double *eps,
                        size_t max)
 {
     size_t found = 0;
 
-    for (size_t i = 0; i < count && found < max; i++) {
+    for (size_t g = 0; g < n_groups && found < max; g++) {
+        const kmv_record *r = groups[g].rows[0];
         size_t at = 0;
 
-        if (!(records[i].eps > 0) || strcmp(records[i].experiment, experiment) != 0)
+        if (!(r->eps > 0) || !same_product(r, of))
             continue;
-        while (at < found && eps[at] != records[i].eps)
+        while (at < found && eps[at] != r->eps)
             at++;
         if (at == found)
-            eps[found++] = records[i].eps;
+            eps[found++] = r->eps;
     }
     return found;
 }
 
 enum { MAX_EPS = 64 };
+
+/* The errors to judge a case by that was asked for none itself. */
+static size_t eps_to_judge(const group *groups, size_t n_groups, const group *of, int judge,
+                           double *eps)
+{
+    if (!judge || of->rows[0]->eps > 0)
+        return 0;
+    return list_eps(groups, n_groups, of->rows[0], eps, MAX_EPS);
+}
 
 /* Cut the sorted rows into cases, keeping the later of two rows of the same repetition. */
 static size_t make_groups(const kmv_record **rows, size_t count, group *groups)
@@ -438,7 +448,7 @@ kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge
     double *values = kmv_alloc(2 * count, sizeof *values, "values of a case", err);
     double eps[MAX_EPS];
     kmv_summary *out = NULL;
-    size_t n_groups, used = 0, n_eps = judge ? MAX_EPS : 1;
+    size_t n_groups, used = 0, room = 0;
     kmv_status st = KMV_ENOMEM;
 
     if (rows == NULL || groups == NULL || values == NULL)
@@ -447,19 +457,12 @@ kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge
         rows[i] = &records[i];
     qsort(rows, count, sizeof *rows, by_repetition);
     n_groups = make_groups(rows, count, groups);
-    if (judge) { /* room for the experiment with the most eps */
-        n_eps = 1;
-        for (size_t g = 0; g < n_groups; g++) {
-            const size_t n =
-                g == 0 || strcmp(groups[g].rows[0]->experiment,
-                                 groups[g - 1].rows[0]->experiment) != 0
-                    ? list_eps(records, count, groups[g].rows[0]->experiment, eps, MAX_EPS)
-                    : 0;
+    for (size_t g = 0; g < n_groups; g++) { /* room: one summary at least, else one per eps */
+        const size_t n = eps_to_judge(groups, n_groups, &groups[g], judge, eps);
 
-            n_eps = n > n_eps ? n : n_eps;
-        }
+        room += n > 0 ? n : 1;
     }
-    if ((out = kmv_alloc(n_groups * n_eps, sizeof *out, "cases", err)) == NULL)
+    if ((out = kmv_alloc(room, sizeof *out, "cases", err)) == NULL)
         goto out;
     for (size_t g = 0; g < n_groups; g++) {
         const kmv_record *first = groups[g].rows[0];
@@ -471,7 +474,7 @@ kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge
             goto out;
         c->eps_judged = c->eps;
         judge_case(groups[g].rows, c);
-        n = judge && !(c->eps > 0) ? list_eps(records, count, first->experiment, eps, MAX_EPS) : 0;
+        n = eps_to_judge(groups, n_groups, &groups[g], judge, eps);
         for (size_t e = 0; e < n; e++) {
             kmv_summary *judged = e == 0 ? c : &out[used++];
 

@@ -40,8 +40,9 @@ extern const kmv_schema kmv_summary_schema;
 
 /**
  * One row per case, in a fixed order (data set, n, d, sigma, x, eps, algorithm), whatever the order
- * of the records. With `judge`, a case that does not use eps has one row for every eps of its
- * experiment; without, one row with eps_judged empty.
+ * of the records. With `judge`, a case that does not use eps has one row for every eps
+ * that any algorithm was asked for on the same product; without, or where there is no such eps, one
+ * row with eps_judged empty.
  *     t_total = t_prepare + t_apply;  speedup = t(exact) / t, paired by repetition with `exact` of
  *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA;
  *     meets_eps: every repetition ran and has err_l2 <= eps_judged;

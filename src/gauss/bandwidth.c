@@ -110,6 +110,10 @@ kmv_status kmv_sigma_for_sum(const kmv_problem *problem, double target, int thre
 
     if (problem->matrix != KMV_GAUSS)
         return kmv_fail(err, KMV_EINVAL, "sum:%g: want the gauss matrix", target);
+    if (!(most > 0))
+        return kmv_fail(err, KMV_EINVAL,
+                        "sum:%g: causal: want n_q <= n_k, got n_q = %zu, n_k = %zu", target, n_q,
+                        n_k);
     if (!(target > 0 && target < most))
         return kmv_fail(err, KMV_EINVAL,
                         "sum:%g: want a sum/n in (0, %g), the (unmasked) keys per query", target,

@@ -62,3 +62,49 @@ same "reasons to skip" "sigma = sum:0.25 is for gauss matrices only
 x: the problem has no values for kind 'v'" "$(get '$5 == "skipped"' reason)"
 same "the reference agrees with itself" 0 "$(get '$5 == "ok" && $20 == "exact-f64"' err_l2)"
 same "answering 0 is off by all of it" 1 "$(get '$5 == "ok" && $20 == "null"' err_rel)"
+# Fewer queries than keys: all of both, unless n says otherwise.
+if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
+    "$PYTHON" - <<'END'
+import h5py, numpy as np
+g = np.random.default_rng(1)
+for name, n_q, n_k in ("few.h5", 50, 120), ("many.h5", 120, 50):
+    with h5py.File(name, "w") as f:
+        f["q"] = g.normal(size=(n_q, 4)).astype("f4")
+        f["k"] = g.normal(size=(n_k, 4)).astype("f4")
+END
+    for file in few many; do
+        for n in "" "n = all" "n = 80" "n = 20"; do
+            cat > c.ini <<END
+[experiment]
+reps = 1
+min_time = 0
+[dataset a]
+file = $file.h5
+[sweep]
+dataset = a
+algo = exact
+causal = yes
+sigma = x1, sum:1
+$n
+[measure]
+dataset = a
+$n
+END
+            rm -rf c
+            check "$file $n" "$KMV" run c.ini -o c -q
+            for t in raw measure; do
+                awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+                    NR > 1 { print $c["n_q"], $c["n_k"] }' c/$t.tsv | sort -u
+            done >counts
+            case "$file $n" in
+            *20) want="20 20" ;;
+            "few n = 80") want="50 80" ;;
+            "many n = 80") want="80 50" ;;
+            few*) want="50 120" ;;
+            many*) want="120 50" ;;
+            esac
+            same "$file $n: counts" "$want" "$(sort -u counts)"
+            same "$file $n: no sum below 0" "" "$(grep 'in (0, -' c/raw.tsv)"
+        done
+    done
+fi
