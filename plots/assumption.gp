@@ -7,7 +7,6 @@ array COLUMN[2] = ["tail_over_head", "sum_over_n"]
 array NAME[2] = ["tail / head", "sum of entries / n"]
 set multiplot
 set xlabel "number of points n"
-set format x "2^{%L}"; set logscale x 2
 do for [p = 1:PANELS] {
     do for [y = 1:2] {
         eval CELL(p, y, NAME[y])

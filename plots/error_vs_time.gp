@@ -6,11 +6,9 @@ key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
 set xlabel "set-up and one product [s]"
-set format x "10^{%L}"
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "error ".ERROR)
-    plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"floor_err" with lines \
-        linetype 100, \
+    plot for [l = LEVEL_FIRST[p]:LEVEL_LAST[p]] LEVEL[l] with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) using "t_total_med_s":"err_l2_med":"t_total_lo_s":\
         "t_total_hi_s":"err_l2_lo":"err_l2_hi" with xyerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2

@@ -5,7 +5,6 @@ key_text(i, c) = LABEL[i].FIT1[i]
 load PLOTS."/style.gp"
 set multiplot
 set xlabel "number of points n"
-set format x "2^{%L}"; set logscale x 2
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "entries evaluated per query")
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "n_q":"pairs_per_query" with linespoints \

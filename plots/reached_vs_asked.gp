@@ -2,15 +2,15 @@
 # where the grey line is below it too, answering 0 would keep it.
 YS = 1
 FLOOR_LINE = 1
+EQUAL_LINE = 1
 key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
 set xlabel "error asked, {/Symbol e}"
-set format x "10^{%L}"
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "error reached ".ERROR)
-    plot x with lines linecolor rgb 0x000000 linewidth 0.6 dashtype 1, \
-        for [i = FIRST[p]:LAST[p]] CURVE(i) using "eps":"floor_err" with lines linetype 100, \
+    plot x with lines linetype 101, \
+        for [l = LEVEL_FIRST[p]:LEVEL_LAST[p]] LEVEL[l] with lines linetype 100, \
         for [i = FIRST[p]:LAST[p]] CURVE(i) \
         using "eps":"err_l2_med":"err_l2_lo":"err_l2_hi" with yerrorlines \
         linecolor rgb rgb(i) pointtype mark(i) dashtype dash(i) linewidth 1.2

@@ -5,10 +5,7 @@ FLOOR_LINE = 1
 key_text(i, c) = LABEL[i]
 load PLOTS."/style.gp"
 set multiplot
-set autoscale xfix
 set xlabel "bandwidth {/Symbol s} [coordinates]"
-# Tics twenty to the decade: sweeps of the bandwidth rarely span one.
-set format x "%.2g"; set logscale x 1.1220184543019633
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "error ".ERROR)
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) using "sigma":"floor_err" with lines linetype 100, \

@@ -4,7 +4,6 @@ key_text(i, c) = LABEL[i].FIT1[i]
 load PLOTS."/style.gp"
 set multiplot
 set xlabel "number of points n"
-set format x "2^{%L}"; set logscale x 2
 do for [p = 1:PANELS] {
     eval CELL(p, 1, "set-up and one product [s]")
     plot for [i = FIRST[p]:LAST[p]] CURVE(i) \

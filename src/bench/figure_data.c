@@ -1,4 +1,5 @@
 /* bench/figure_data.c - rows chosen by a section, cut into curves, written for gnuplot. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
-#include "bench/figure.h"
+#include "bench/figure_parts.h"
 #include "bench/stats.h"
 
 /* Columns that tell one case from another; which of them tell curves apart depends on the rows. */
@@ -14,29 +15,7 @@ static const char *const identity[] = {
     "dataset",    "matrix", "causal",    "center", "n_q",   "n_k", "d",       "r",    "x_kind",
     "sigma_spec", "algo",   "algo_opts", "eps",    "delta", "isa", "threads", "rows", "drop_first",
 };
-enum { N_IDENTITY = sizeof identity / sizeof *identity, KEY_SIZE = 512 };
-
-typedef struct {
-    const void *row;
-    char panel[128], key[KEY_SIZE]; /* value of the panel's column; what names the curve */
-    const char *first;              /* algorithm or data set, by which curves get their colour */
-    size_t rank;
-    double order, x;
-} point;
-
-/* One figure on its way. */
-typedef struct {
-    const kmv_config_figure *figure;
-    const kmv_figure_kind *kind;
-    const kmv_schema *schema;
-    const void *rows;
-    size_t n_rows;
-    const kmv_results *results;
-    const kmv_column *panel; /* NULL: one panel */
-    const char *colour;      /* "algo" or "dataset" */
-    point *points;
-    size_t n_points;
-} job;
+enum { N_IDENTITY = sizeof identity / sizeof *identity };
 
 static int has_name(const char *const *names, const char *name)
 {
@@ -47,39 +26,40 @@ static int has_name(const char *const *names, const char *name)
     return 0;
 }
 
-static double value_of(const job *j, const char *column, const void *row)
+double kmv_figure_number(const kmv_figure_job *j, const char *column, const void *row)
 {
     return kmv_cell_value(kmv_column_find(j->schema, column), row);
 }
 
-static const char *text_of(const job *j, const char *column, const void *row)
+const char *kmv_figure_text(const kmv_figure_job *j, const char *column, const void *row)
 {
     return (const char *)row + kmv_column_find(j->schema, column)->offset;
 }
 
-static int drawable(const job *j, const void *row)
+static int drawable(const kmv_figure_job *j, const void *row)
 {
-    double v = value_of(j, j->kind->x, row);
+    double v = kmv_figure_number(j, j->kind->x, row);
 
     if (!(isfinite(v) && v > 0))
         return 0;
     for (size_t i = 0; i < KMV_FIGURE_COLUMNS && j->kind->y[i] != NULL; i++) {
-        v = value_of(j, j->kind->y[i], row);
+        v = kmv_figure_number(j, j->kind->y[i], row);
         if (!(isfinite(v) && v > 0))
             return 0;
     }
     return 1;
 }
 
-static int selected(const job *j, const void *row)
+static int selected(const kmv_figure_job *j, const void *row)
 {
     if (j->kind->source == KMV_FIGURE_RAW && kmv_figure_value(j->figure, "algo", NULL) == NULL &&
-        has_name(j->kind->leave_out, text_of(j, "algo", row)))
+        has_name(j->kind->leave_out, kmv_figure_text(j, "algo", row)))
         return 0;
     return kmv_figure_keeps(j->figure, j->schema, row);
 }
 
-static kmv_status fail_section(const job *j, const char *what, size_t count, kmv_error *err)
+static kmv_status fail_section(const kmv_figure_job *j, const char *what, size_t count,
+                               kmv_error *err)
 {
     char path[1024];
 
@@ -90,7 +70,7 @@ static kmv_status fail_section(const job *j, const char *what, size_t count, kmv
 }
 
 /* Choose rows and drawable ones among them; outcome gets the counts and the note. */
-static kmv_status choose(job *j, kmv_figure_outcome *outcome, kmv_error *err)
+static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_error *err)
 {
     const char *reason = "";
 
@@ -105,7 +85,7 @@ static kmv_status choose(job *j, kmv_figure_outcome *outcome, kmv_error *err)
         if (drawable(j, row))
             j->points[j->n_points++].row = row;
         else if (*reason == '\0')
-            reason = text_of(j, "reason", row);
+            reason = kmv_figure_text(j, "reason", row);
     }
     outcome->points = j->n_points;
     if (outcome->rows == 0)
@@ -119,9 +99,9 @@ static kmv_status choose(job *j, kmv_figure_outcome *outcome, kmv_error *err)
 }
 
 /* Whether the column takes several values among the rows with the same algorithm (or data set). */
-static int varies(const job *j, const kmv_column *column)
+static int varies(const kmv_figure_job *j, const kmv_column *column)
 {
-    char a[KEY_SIZE], b[KEY_SIZE];
+    char a[KMV_FIGURE_KEY], b[KMV_FIGURE_KEY];
 
     for (size_t i = 0; i < j->n_points; i++) {
         for (size_t k = 0; k < i; k++) {
@@ -136,10 +116,11 @@ static int varies(const job *j, const kmv_column *column)
     return 0;
 }
 
-static int square(const job *j)
+static int square(const kmv_figure_job *j)
 {
     for (size_t i = 0; i < j->n_points; i++) {
-        if (value_of(j, "n_q", j->points[i].row) != value_of(j, "n_k", j->points[i].row))
+        if (kmv_figure_number(j, "n_q", j->points[i].row) !=
+            kmv_figure_number(j, "n_k", j->points[i].row))
             return 0;
     }
     return 1;
@@ -152,26 +133,26 @@ static void append_key(char *key, const char *name, const char *text)
                       strcmp(name, "matrix") != 0;
 
     if (*text != '\0')
-        snprintf(key + used, KEY_SIZE - used, "%s%s%s%s", used > 0 ? ", " : "", named ? name : "",
-                 named ? " " : "", text);
+        snprintf(key + used, KMV_FIGURE_KEY - used, "%s%s%s%s", used > 0 ? ", " : "",
+                 named ? name : "", named ? " " : "", text);
 }
 
-static void name_curves(job *j)
+static void name_curves(kmv_figure_job *j)
 {
     const int is_square = square(j);
 
     for (size_t i = 0; i < j->n_points; i++) {
-        point *p = &j->points[i];
+        kmv_figure_point *p = &j->points[i];
 
-        p->first = text_of(j, j->colour, p->row);
+        p->first = kmv_figure_text(j, j->colour, p->row);
         p->rank = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(p->first) : 0;
-        p->order = value_of(j, j->kind->order, p->row);
-        p->x = value_of(j, j->kind->x, p->row);
+        p->order = kmv_figure_number(j, j->kind->order, p->row);
+        p->x = kmv_figure_number(j, j->kind->x, p->row);
         if (j->panel != NULL)
             kmv_cell_text(j->panel, p->row, p->panel, sizeof p->panel);
     }
     for (size_t i = 0; i < j->n_points; i++)
-        snprintf(j->points[i].key, KEY_SIZE, "%s", j->points[i].first);
+        snprintf(j->points[i].key, KMV_FIGURE_KEY, "%s", j->points[i].first);
     for (size_t c = 0; c < N_IDENTITY; c++) {
         const kmv_column *column = kmv_column_find(j->schema, identity[c]);
 
@@ -181,7 +162,7 @@ static void name_curves(job *j)
         if (!varies(j, column))
             continue;
         for (size_t i = 0; i < j->n_points; i++) {
-            char text[KEY_SIZE];
+            char text[KMV_FIGURE_KEY];
 
             append_key(j->points[i].key,
                        strcmp(identity[c], "n_q") == 0          ? "n"
@@ -201,10 +182,34 @@ static int by_number(double a, double b)
     return (a > b) - (a < b);
 }
 
+/* Text with the numbers in it compared as numbers: d 8 before d 16. */
+static int by_words(const char *a, const char *b)
+{
+    const char *left = a, *right = b;
+
+    while (*left != '\0' && *right != '\0') {
+        if (isdigit((unsigned char)*left) && isdigit((unsigned char)*right)) {
+            char *left_end, *right_end;
+            const double x = strtod(left, &left_end), y = strtod(right, &right_end);
+
+            if (x != y)
+                return x < y ? -1 : 1;
+            left = left_end;
+            right = right_end;
+        } else {
+            if (*left != *right)
+                break;
+            left++;
+            right++;
+        }
+    }
+    return *left != *right ? (unsigned char)*left - (unsigned char)*right : strcmp(a, b);
+}
+
 static int by_curve(const void *pa, const void *pb)
 {
-    const point *a = pa, *b = pb;
-    const int panel = strcmp(a->panel, b->panel), key = strcmp(a->key, b->key),
+    const kmv_figure_point *a = pa, *b = pb;
+    const int panel = by_words(a->panel, b->panel), key = by_words(a->key, b->key),
               order = by_number(a->order, b->order), x = by_number(a->x, b->x);
 
     if (panel != 0)
@@ -218,21 +223,15 @@ static int by_curve(const void *pa, const void *pb)
     return (a->row > b->row) - (a->row < b->row);
 }
 
-/* A run of points: one curve. */
-typedef struct {
-    size_t begin, end;
-    size_t panel, colour, variant;
-    char file[128], label[KEY_SIZE], fit[KMV_FIGURE_COLUMNS][64];
-} curve;
-
 /* Number of the colour: fixed by all rows of the results, so that an algorithm looks the same in
  * every figure of an experiment. */
-static size_t colour_of(const job *j, const char *first)
+static size_t colour_of(const kmv_figure_job *j, const char *first)
 {
     size_t number = 0;
 
     for (size_t i = 0; i < j->n_rows; i++) {
-        const char *other = text_of(j, j->colour, (const char *)j->rows + i * j->schema->row_size);
+        const char *other =
+            kmv_figure_text(j, j->colour, (const char *)j->rows + i * j->schema->row_size);
         const size_t rank = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(other) : 0;
         const size_t mine = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(first) : 0;
         int before = rank < mine || (rank == mine && strcmp(other, first) < 0), seen = 0;
@@ -240,8 +239,9 @@ static size_t colour_of(const job *j, const char *first)
         if (strcmp(other, "null") == 0)
             continue;
         for (size_t k = 0; before && !seen && k < i; k++)
-            seen = strcmp(other, text_of(j, j->colour,
-                                         (const char *)j->rows + k * j->schema->row_size)) == 0;
+            seen = strcmp(other,
+                          kmv_figure_text(j, j->colour,
+                                          (const char *)j->rows + k * j->schema->row_size)) == 0;
         number += before && !seen ? 1u : 0u;
     }
     return number;
@@ -262,98 +262,51 @@ static void file_name(size_t number, const char *key, char *name, size_t size)
     snprintf(name + used, size - used, ".tsv");
 }
 
-/* Labels are enhanced text of gnuplot in single quotes. */
-static void append_enhanced(char *to, size_t size, const char *text)
+static const kmv_column *limit_column(const kmv_schema *schema, const char *name, const char *end)
 {
-    size_t used = strlen(to);
+    const char *med = strstr(name, "_med");
+    const kmv_column *limit;
+    char text[64];
 
-    for (; *text != '\0' && used + 3 < size; text++) {
-        if (strchr("_^{}@&~\\", *text) != NULL)
-            to[used++] = '\\';
-        if (*text == '\'')
-            to[used++] = '\'';
-        to[used++] = *text == '\n' || *text == '\t' ? ' ' : *text;
-    }
-    to[used] = '\0';
+    snprintf(text, sizeof text, "%.*s%s%s", med != NULL ? (int)(med - name) : (int)strlen(name),
+             name, end, med != NULL ? med + 4 : "");
+    limit = kmv_column_find(schema, text);
+    return limit != NULL && limit->type != KMV_COL_TEXT ? limit : NULL;
 }
 
-static void put_exponent(char *to, size_t size, double slope, double lo, double hi)
+void kmv_figure_interval(const kmv_figure_job *j, const char *column, const void *row, double *lo,
+                         double *hi)
 {
-    if (isnan(slope))
-        *to = '\0';
-    else if (isnan(lo) || isnan(hi))
-        snprintf(to, size, "  n^{%.2f}", slope);
-    else
-        snprintf(to, size, "  n^{%.2f} [%.2f, %.2f]", slope, lo, hi);
-}
+    const kmv_column *below = limit_column(j->schema, column, "_lo");
+    const kmv_column *above = limit_column(j->schema, column, "_hi");
+    const double v = kmv_figure_number(j, column, row);
 
-static double limit_of(const job *j, const char *name, const char *end, const void *row)
-{
-    char column[64];
-
-    snprintf(column, sizeof column, "%s%s", name, end);
-    return value_of(j, column, row);
-}
-
-static kmv_status fit_curve(const job *j, curve *c, size_t number, kmv_error *err)
-{
-    const char *name = j->kind->fit[number];
-    const void *first = j->points[c->begin].row;
-    const size_t count = c->end - c->begin, size = sizeof c->fit[number];
-    double *x;
-    kmv_fit fit;
-    kmv_status st;
-
-    if (j->kind->source == KMV_FIGURE_MEASURE) {
-        put_exponent(c->fit[number], size, value_of(j, name, first),
-                     limit_of(j, name, "_lo", first), limit_of(j, name, "_hi", first));
-        return KMV_OK;
-    }
-    if ((x = kmv_alloc(2 * count, sizeof *x, "points of a fit", err)) == NULL)
-        return KMV_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        x[i] = value_of(j, j->kind->x, j->points[c->begin + i].row);
-        x[count + i] = value_of(j, name, j->points[c->begin + i].row);
-    }
-    if ((st = kmv_fit_power(x, x + count, count, &fit, err)) == KMV_OK)
-        put_exponent(c->fit[number], size, fit.slope, fit.lo, fit.hi);
-    kmv_free(x);
-    return st;
-}
-
-static kmv_status label_curve(const job *j, curve *c, kmv_error *err)
-{
-    kmv_status st = KMV_OK;
-
-    append_enhanced(c->label, sizeof c->label, j->points[c->begin].key);
-    for (size_t i = 0; i < KMV_FIGURE_COLUMNS && j->kind->fit[i] != NULL && st == KMV_OK; i++)
-        st = fit_curve(j, c, i, err);
-    return st;
+    *lo = below != NULL ? kmv_cell_value(below, row) : v;
+    *hi = above != NULL ? kmv_cell_value(above, row) : v;
+    *lo = isnan(*lo) ? v : *lo;
+    *hi = isnan(*hi) ? v : *hi;
 }
 
 /* Give intervals that a row lacks its value, since an error bar with one end is no point to
  * gnuplot. */
-static void close_intervals(const job *j, void *row)
+static void close_intervals(const kmv_figure_job *j, void *row)
 {
+    static const char *const ends[] = {"_lo", "_hi"};
+
     for (const kmv_column *c = j->schema->columns; c->name != NULL; c++) {
-        char name[64];
-        const char *med = strstr(c->name, "_med");
         const double v = kmv_cell_value(c, row);
 
         for (int end = 0; end < 2 && !isnan(v); end++) {
-            const kmv_column *limit;
+            const kmv_column *limit = limit_column(j->schema, c->name, ends[end]);
 
-            snprintf(name, sizeof name, "%.*s%s%s",
-                     med != NULL ? (int)(med - c->name) : (int)strlen(c->name), c->name,
-                     end == 0 ? "_lo" : "_hi", med != NULL ? med + 4 : "");
-            limit = kmv_column_find(j->schema, name);
-            if (limit != NULL && limit->type != KMV_COL_TEXT && isnan(kmv_cell_value(limit, row)))
+            if (limit != NULL && isnan(kmv_cell_value(limit, row)))
                 memcpy((char *)row + limit->offset, &v, sizeof v);
         }
     }
 }
 
-static kmv_status write_curve(const job *j, const curve *c, const char *folder, kmv_error *err)
+static kmv_status write_curve(const kmv_figure_job *j, const kmv_figure_curve *c,
+                              const char *folder, kmv_error *err)
 {
     void *copy = kmv_alloc(1, j->schema->row_size, "a row", err);
     kmv_new_file f;
@@ -376,7 +329,7 @@ out:
 }
 
 /* Curves of one colour are told apart by number: the same for the same key in every panel. */
-static size_t variant_of(const job *j, const curve *curves, size_t last)
+static size_t variant_of(const kmv_figure_job *j, const kmv_figure_curve *curves, size_t last)
 {
     size_t most = 0;
 
@@ -391,14 +344,14 @@ static size_t variant_of(const job *j, const curve *curves, size_t last)
 }
 
 /* Cut the sorted points into curves. */
-static size_t cut(const job *j, curve *curves, size_t max)
+static size_t cut(const kmv_figure_job *j, kmv_figure_curve *curves, size_t max)
 {
     size_t count = 0, panel = 0;
 
     for (size_t i = 0; i < j->n_points; i++) {
-        const point *p = &j->points[i], *before = i > 0 ? p - 1 : NULL;
+        const kmv_figure_point *p = &j->points[i], *before = i > 0 ? p - 1 : NULL;
         const int new_panel = before == NULL || strcmp(before->panel, p->panel) != 0;
-        curve *c;
+        kmv_figure_curve *c;
 
         if (!new_panel && strcmp(before->key, p->key) == 0) {
             curves[count - 1].end = i + 1;
@@ -408,7 +361,7 @@ static size_t cut(const job *j, curve *curves, size_t max)
             return max + 1;
         panel += new_panel ? 1u : 0u;
         c = &curves[count];
-        *c = (curve){.begin = i, .end = i + 1, .panel = panel};
+        *c = (kmv_figure_curve){.begin = i, .end = i + 1, .panel = panel};
         c->colour = colour_of(j, p->first);
         c->variant = variant_of(j, curves, count);
         file_name(++count, p->key, c->file, sizeof c->file);
@@ -416,7 +369,7 @@ static size_t cut(const job *j, curve *curves, size_t max)
     return count;
 }
 
-static size_t most_in_panel(const curve *curves, size_t count)
+static size_t most_in_panel(const kmv_figure_curve *curves, size_t count)
 {
     size_t most = 0, in_this = 0;
 
@@ -427,112 +380,10 @@ static size_t most_in_panel(const curve *curves, size_t count)
     return most;
 }
 
-static const curve *same_label_before(const curve *curves, size_t at)
-{
-    for (size_t k = 0; k < at; k++) {
-        if (strcmp(curves[k].label, curves[at].label) == 0)
-            return &curves[k];
-    }
-    return NULL;
-}
-
-/* 1 when a label says the same wherever it stands: then one legend serves all panels. */
-static int labels_agree(const curve *curves, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const curve *before = same_label_before(curves, i);
-
-        if (before != NULL && memcmp(before->fit, curves[i].fit, sizeof before->fit) != 0)
-            return 0;
-    }
-    return 1;
-}
-
-static void put_quoted(const char *name, size_t at, const char *text, FILE *out)
-{
-    char enhanced[KEY_SIZE * 2] = "";
-
-    append_enhanced(enhanced, sizeof enhanced, text);
-    fprintf(out, "%s[%zu] = '%s'\n", name, at, enhanced);
-}
-
-/* One curve for each distinct label, by colour: the entries of a legend for all panels. */
-static size_t put_keys(const curve *curves, size_t count, FILE *out)
-{
-    size_t keys = 0, last = 0;
-
-    for (size_t i = 0; i < count; i++)
-        last = curves[i].colour > last ? curves[i].colour : last;
-    for (size_t colour = 0; colour <= last; colour++) {
-        for (size_t i = 0; i < count; i++) {
-            if (curves[i].colour == colour && same_label_before(curves, i) == NULL)
-                fprintf(out, "KEY[%zu] = %zu\n", ++keys, i + 1);
-        }
-    }
-    return keys;
-}
-
-/* How the figure calls the error and the answer that costs nothing: those of softmax are relative
- * to V, and the mean of V is one of them. */
-static void put_words(const job *j, FILE *out)
-{
-    static const char *const error[] = {"|y - Kx| / |x|", "|y - PV| / |V|",
-                                        "|y - Kx| / |x|, |y - PV| / |V|"};
-    static const char *const cheapest[] = {"error of answering 0",
-                                           "error of answering 0 or the mean",
-                                           "error of answering 0 or the mean"};
-    size_t softmax = 0, which;
-
-    for (size_t i = 0; i < j->n_points; i++)
-        softmax += strcmp(text_of(j, "matrix", j->points[i].row), "softmax") == 0 ? 1u : 0u;
-    which = softmax == 0 ? 0 : softmax == j->n_points ? 1 : 2;
-    fprintf(out, "ERROR = '%s'\nFLOOR = '%s'\n", error[which], cheapest[which]);
-}
-
-static kmv_status write_index(const job *j, const curve *curves, size_t count, const char *folder,
-                              kmv_error *err)
-{
-    const size_t panels = curves[count - 1].panel, most = most_in_panel(curves, count);
-    char title[512] = "";
-    kmv_new_file f;
-    kmv_status st = kmv_new_file_open(&f, err, "%s/series.gp", folder);
-
-    if (st != KMV_OK)
-        return st;
-    append_enhanced(title, sizeof title, kmv_figure_value(j->figure, "title", ""));
-    fprintf(f.out,
-            "# Written by kmv plot: the curves of figure %s, kind %s.\n"
-            "TITLE = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
-            "array PANEL_TITLE[PANELS]\narray FIRST[PANELS]\narray LAST[PANELS]\n"
-            "array KEY[SERIES]\narray FILE[SERIES]\narray LABEL[SERIES]\narray "
-            "COLOUR[SERIES]\narray VARIANT[SERIES]\n",
-            j->figure->name, j->kind->name, title, panels, count, most,
-            labels_agree(curves, count));
-    put_words(j, f.out);
-    for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
-        fprintf(f.out, "array FIT%zu[SERIES]\n", k + 1);
-    for (size_t i = 0; i < count; i++) {
-        const curve *c = &curves[i];
-
-        for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
-            fprintf(f.out, "FIT%zu[%zu] = '%s'\n", k + 1, i + 1, c->fit[k]);
-        if (i == 0 || c->panel != curves[i - 1].panel) {
-            put_quoted("PANEL_TITLE", c->panel, j->points[c->begin].panel, f.out);
-            fprintf(f.out, "FIRST[%zu] = %zu\n", c->panel, i + 1);
-        }
-        fprintf(f.out, "LAST[%zu] = %zu\nFILE[%zu] = '%s'\nLABEL[%zu] = '%s'\n", c->panel, i + 1,
-                i + 1, c->file, i + 1, c->label);
-        fprintf(f.out, "COLOUR[%zu] = %zu\nVARIANT[%zu] = %zu\n", i + 1, c->colour, i + 1,
-                c->variant);
-    }
-    fprintf(f.out, "KEYS = %zu\n", put_keys(curves, count, f.out));
-    return kmv_new_file_commit(&f, KMV_OK, err);
-}
-
-static kmv_status write_all(job *j, kmv_figure_outcome *outcome, kmv_error *err)
+static kmv_status write_all(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_error *err)
 {
     const size_t max = KMV_FIGURE_SERIES * KMV_FIGURE_PANELS;
-    curve *curves = kmv_alloc(max, sizeof *curves, "curves of a figure", err);
+    kmv_figure_curve *curves = kmv_alloc(max, sizeof *curves, "curves of a figure", err);
     size_t count;
     char folder[1024];
     kmv_status st = KMV_ENOMEM;
@@ -554,11 +405,11 @@ static kmv_status write_all(job *j, kmv_figure_outcome *outcome, kmv_error *err)
     if ((st = kmv_folder_make(folder, err)) != KMV_OK)
         goto out;
     for (size_t i = 0; i < count; i++) {
-        if ((st = label_curve(j, &curves[i], err)) != KMV_OK ||
+        if ((st = kmv_figure_label(j, &curves[i], err)) != KMV_OK ||
             (st = write_curve(j, &curves[i], folder, err)) != KMV_OK)
             goto out;
     }
-    st = write_index(j, curves, count, folder, err);
+    st = kmv_figure_index(j, curves, count, most_in_panel(curves, count), folder, err);
     outcome->series = count;
     outcome->drawn = 1;
 out:
@@ -573,7 +424,7 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     const int raw = kind->source == KMV_FIGURE_RAW;
     const char *panel = kmv_figure_value(figure, "panel", kind->panel);
     kmv_figure_outcome found = {0};
-    job j = {
+    kmv_figure_job j = {
         .figure = figure,
         .kind = kind,
         .schema = raw ? &kmv_summary_schema : &kmv_measure_schema,
