@@ -89,7 +89,8 @@ kmv_status kmv_figure_find(const char *relative, char *path, size_t size, kmv_er
 kmv_status kmv_figure_draw(const kmv_config_figure *figure, const kmv_results *results,
                            kmv_figure_outcome *outcome, kmv_error *err);
 
-/** All figures of the folder's config; outcomes: array of config.n_figures. */
+/** All figures of the folder's config; outcomes: array of config.n_figures. One that fails does not
+ *  keep the others from being drawn: its note says why, and the first failure is returned last. */
 kmv_status kmv_figures_draw(const kmv_results *results, kmv_figure_outcome *outcomes,
                             kmv_error *err);
 

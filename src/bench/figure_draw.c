@@ -124,12 +124,19 @@ kmv_status kmv_figure_draw(const kmv_config_figure *figure, const kmv_results *r
 kmv_status kmv_figures_draw(const kmv_results *results, kmv_figure_outcome *outcomes,
                             kmv_error *err)
 {
-    for (size_t i = 0; i < results->config.n_figures; i++) {
-        const kmv_status st =
-            kmv_figure_draw(&results->config.figures[i], results, &outcomes[i], err);
+    kmv_status first = KMV_OK;
 
-        if (st != KMV_OK)
-            return st;
+    for (size_t i = 0; i < results->config.n_figures; i++) {
+        kmv_error why = {""};
+        const kmv_status st =
+            kmv_figure_draw(&results->config.figures[i], results, &outcomes[i], &why);
+
+        if (st == KMV_OK)
+            continue;
+        outcomes[i].drawn = 0;
+        snprintf(outcomes[i].note, sizeof outcomes[i].note, "Not drawn: %.480s", why.text);
+        if (first == KMV_OK)
+            first = kmv_fail(err, st, "%s", why.text);
     }
-    return KMV_OK;
+    return first;
 }

@@ -369,7 +369,8 @@ kmv_status kmv_report_write(const kmv_results *results, size_t count, const char
 {
     kmv_figure_outcome **outcomes = kmv_alloc(count, sizeof *outcomes, "figures", err);
     char path[1024];
-    kmv_status st = KMV_OK;
+    kmv_status st = KMV_OK, drawing = KMV_OK;
+    kmv_error undrawn = {""};
 
     if (outcomes == NULL)
         return KMV_ENOMEM;
@@ -386,12 +387,16 @@ kmv_status kmv_report_write(const kmv_results *results, size_t count, const char
             st = KMV_ENOMEM;
             goto out;
         }
-        if ((st = kmv_figures_draw(&results[i], outcomes[i], err)) != KMV_OK)
-            goto out;
+        /* One figure that fails takes nothing else with it: the report says so in its place. */
+        st = kmv_figures_draw(&results[i], outcomes[i], drawing == KMV_OK ? &undrawn : NULL);
+        if (drawing == KMV_OK)
+            drawing = st;
     }
     if ((st = write_as(results, count, outcomes, KMV_TABLE_HTML, path, base == NULL, err)) ==
         KMV_OK)
         st = write_as(results, count, outcomes, KMV_TABLE_MD, path, base == NULL, err);
+    if (st == KMV_OK && drawing != KMV_OK)
+        st = kmv_fail(err, drawing, "%s", undrawn.text);
 out:
     for (size_t i = 0; i < count; i++)
         kmv_free(outcomes[i]);
