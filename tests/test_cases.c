@@ -64,7 +64,7 @@ static void duplicates_merge(void **state)
     make(DATA "[sweep]\ndataset = a\nalgo = exact, exact\nn = 16, 2^4, 32\nsigma = 1, 1.0, x1\n"
               "[sweep again]\ndataset = a\nalgo = exact\nn = 16\nsigma = 1, 1\n"
               "[sweep more]\ndataset = a\nalgo = exact\nn = 16\nsigma = 1\n");
-    assert_int_equal(cases.n_cases, 4); /* n = 16, 32 and sigma = 1, x1 */
+    assert_int_equal(cases.n_cases, 4);                      /* n = 16, 32 and sigma = 1, x1 */
     assert_string_equal(cases.cases[0].sweep, "again+more"); /* each name once */
     assert_string_equal(cases.cases[1].sweep, "");
 }
