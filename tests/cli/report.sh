@@ -44,6 +44,15 @@ if grep -q 'skipped' dir/raw.tsv; then
 fi
 same "how to draw it again" 1 "$(grep -c 'kmv plot dir --figure time' dir/report.md)"
 same "how to run it again" 1 "$(grep -c 'kmv run a.ini -o dir' dir/report.md)"
+# -- a figure that fails is said in its place and takes nothing else with it
+cp -r dir broken
+printf '\n[figure unmatched]\nkind = time_vs_n\ndataset = nowhere\n' >>broken/config.ini
+rm -f broken/report.html broken/report.md broken/plots/*
+bad "a figure without rows" 2 "filters select no rows" "$KMV" report broken
+same "the report says so" 1 "$(grep -c 'Not drawn: .*filters select no rows' broken/report.md)"
+check "the other figures are drawn" test -s broken/plots/time.svg
+check "the page is there" test -s broken/report.html
+
 if "$PYTHON" -c 'import h5py' 2>/dev/null; then
     check "python reads it in a line" "$PYTHON" -c "
 import h5py
