@@ -6,11 +6,15 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "gauss/product.h"
+#include "gauss/softmax.h"
 
 typedef struct {
     kmv_problem problem;
     kmv_packed q, k;
-    kmv_workspace *workspace;
+    kmv_workspace *workspace; /* gauss */
+    kmv_values values;        /* softmax, as what follows */
+    kmv_softmax_sums sums;
+    kmv_softmax_space *space;
     int threads;
 } state;
 
@@ -23,7 +27,24 @@ static void destroy(void *s)
     kmv_packed_clear(&st->q);
     kmv_packed_clear(&st->k);
     kmv_workspace_destroy(st->workspace);
+    kmv_values_clear(&st->values);
+    kmv_softmax_sums_clear(&st->sums);
+    kmv_softmax_space_destroy(st->space);
     kmv_free(st);
+}
+
+/* Room of the product itself. */
+static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error *err)
+{
+    const size_t n_q = s->problem.q->n, n_k = s->problem.k->n;
+    kmv_status st;
+
+    if (s->problem.matrix == KMV_GAUSS)
+        return kmv_workspace_create(tile, n_q, n_k, r, s->threads, &s->workspace, err);
+    if ((st = kmv_values_init(&s->values, tile, n_k, r, err)) != KMV_OK ||
+        (st = kmv_softmax_sums_init(&s->sums, tile, n_q, r, err)) != KMV_OK)
+        return st;
+    return kmv_softmax_space_create(tile, r, s->threads, &s->space, err);
 }
 
 static kmv_status prepare(const kmv_problem *problem, const void *options,
@@ -46,8 +67,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
     }
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
         (st = kmv_packed_init(&s->k, tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
-        (st = kmv_workspace_create(tile, n_q, n_k, context->settings->r, s->threads, &s->workspace,
-                                   err)) != KMV_OK)
+        (st = make_room(s, tile, context->settings->r, err)) != KMV_OK)
         goto out;
     kmv_centre(problem, centre);
     kmv_pack(&s->q, problem, centre, NULL, n_q, s->threads, context->cost);
@@ -79,6 +99,14 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
     state *st = s;
 
     (void)err;
+    if (st->problem.matrix == KMV_SOFTMAX) {
+        const kmv_softmax_operands operands = {&st->problem, &st->q, &st->k, &st->values};
+
+        kmv_values_load(&st->values, &st->k, context->x, context->r, st->threads);
+        kmv_softmax_product(&operands, st->threads, st->space, &st->sums, context->y,
+                            context->cost);
+        return KMV_OK;
+    }
     kmv_product(&st->q, &st->k, &st->problem, context->x, NULL, context->r, st->threads,
                 st->workspace, context->y, context->cost);
     return KMV_OK;
@@ -88,8 +116,8 @@ const kmv_algo kmv_algo_exact = {
     .name = "exact",
     .summary = "all pairs by fused tiles: dot products, exponentials and sums in registers",
     .guarantee = "float32 rounding, made and tested for |y - Kx| <= 1e-5 |K|x||, not certified",
-    .source = "baseline",
-    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .source = "baseline; softmax in one pass: Milakov & Gimelshein 2018, Dao et al. 2022",
+    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -163,25 +163,26 @@ static double pack_group(kmv_packed *p, const packing *g, const size_t *which, s
     double norm2_max = 0;
 
     for (size_t s = 0; s < width; s++) {
-        const int real = first + s < p->n;
-        const size_t slot = real ? first + s : p->n - 1;
+        const size_t slot = first + s < p->n ? first + s : p->n - 1;
         const size_t point = which != NULL ? which[slot] : slot;
-        const float *row = g->points->x + point * g->points->ld;
+        const int real = first + s < p->n && point != KMV_EMPTY_SLOT;
+        const float *row;
         double norm2 = 0, dot = 0;
 
+        if (p->index != NULL && first + s < p->n)
+            p->index[slot] = point;
         if (!real && p->role == KMV_KEYS) {
             for (size_t l = 0; l < p->d; l++)
                 x[l * width + s] = 0;
             offset[s] = -INFINITY;
             continue;
         }
+        row = g->points->x + point * g->points->ld;
         for (size_t l = 0; l < p->d; l += CHUNK)
             pack_part(g, row, l, p->d - l < CHUNK ? p->d - l : CHUNK, width, x + s, &norm2, &dot);
         norm2 /= g->factor * g->factor;
         if (!isfinite(norm2)) /* NaN would lose every comparison */
             norm2 = INFINITY;
-        if (p->index != NULL && real)
-            p->index[slot] = point;
         offset[s] = (float)(g->gauss ? -g->scale / 2 * norm2
                                      : g->scale * (dot / g->factor + g->from_origin));
         norm2_max = norm2_max >= norm2 ? norm2_max : norm2;

@@ -7,6 +7,9 @@
 
 typedef enum { KMV_QUERIES, KMV_KEYS } kmv_role;
 
+/** In a list of keys to pack: a slot that holds none, whose entries are 0. */
+#define KMV_EMPTY_SLOT SIZE_MAX
+
 /**
  * Packed points: groups of `width` (tile->rows queries, tile->lanes keys), each [d][width] floats.
  * A common centre c is subtracted in double before rounding; queries are multiplied by
@@ -38,8 +41,9 @@ void kmv_packed_clear(kmv_packed *p);
 /** The common centre of a problem: the mean of its queries and keys, in double, d entries. */
 void kmv_centre(const kmv_problem *problem, double *centre);
 
-/** Pack the points which[0 .. n-1] (ascending; NULL: 0 .. n-1) of the problem's queries or keys.
- *  Allocates nothing; n <= capacity. Adds its flops to cost. */
+/** Pack the points which[0 .. n-1] (NULL: 0 .. n-1) of the problem's queries or keys: ascending
+ *  where kmv_product will read them, in any order and with KMV_EMPTY_SLOT among keys for
+ *  kmv_softmax_attend. Allocates nothing; n <= capacity. Adds its flops to cost. */
 void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, const size_t *which,
               size_t n, int threads, kmv_cost *cost);
 
