@@ -78,7 +78,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 
 # Wide vectors only in the files whose functions are called after asking the CPU.
 $(BUILD)/src/gauss/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
-$(BUILD)/src/gauss/%_amx.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mamx-tile -mamx-bf16
+$(BUILD)/src/gauss/%_amx.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mamx-tile -mamx-bf16 -mavx512bf16
 $(BUILD)/src/gauss/%_avx2.o: BASE += -mavx2 -mfma
 $(BUILD)/src/algo/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vpopcntdq -mpopcnt -mbmi2
 $(BUILD)/src/algo/%_avx2.o: BASE += -mavx2 -mpopcnt

@@ -137,18 +137,24 @@ out:
     return st;
 }
 
-/* Whether all is finite, all zero, any negative; names the first value that is not finite. */
+/* Whether all is finite, all zero, any negative; names the first value that is not finite. The loop
+ * over everything has no way out, so that the compiler makes vectors of it. */
 static kmv_status scan_x(const double *x, size_t n, size_t r, int *all_zero, int *negative,
                          kmv_error *err)
 {
-    *all_zero = 1;
-    *negative = 0;
+    double nought = 0, least = 0, most = 0;
+
     for (size_t j = 0; j < n * r; j++) {
+        nought += x[j] * 0; /* NaN from infinities and NaN */
+        least = x[j] < least ? x[j] : least;
+        most = x[j] > most ? x[j] : most;
+    }
+    *all_zero = least == 0 && most == 0;
+    *negative = least < 0;
+    for (size_t j = 0; j < n * r && !(nought == 0); j++) {
         if (!isfinite(x[j]))
             return kmv_fail(err, KMV_EINVAL, "x: element [%zu, %zu] is %g, want finite", j / r,
                             j % r, x[j]);
-        *all_zero &= x[j] == 0;
-        *negative |= x[j] < 0;
     }
     return KMV_OK;
 }

@@ -13,8 +13,8 @@ enum {
 };
 
 typedef struct {
-    size_t samples, pilot, cell, bits_apart;
-    double radius, heavy, safety;
+    size_t samples, pilot, cell, bits_apart, parts;
+    double radius, heavy, safety, least_share;
     int clip, shrink;
 } kmv_probe_options;
 
@@ -60,6 +60,9 @@ typedef struct {
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
                             const kmv_prepare_context *context, kmv_probe **out, kmv_error *err);
 void kmv_probe_destroy(kmv_probe *p);
+
+/** y ~ G x as context says. Allocates nothing. */
+kmv_status kmv_probe_apply(kmv_probe *p, kmv_apply_context *context, kmv_error *err);
 
 /** Whether row i and key j are a pair that the search found, or that clipping would find. */
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key);

@@ -105,6 +105,13 @@ typedef struct kmv_tile {
     void (*accumulate)(const float *p, size_t ldp, size_t count, const float *x, size_t ldx,
                        float *y);
 
+    /** v[j] = 2^(v[j] - top), j < n, top the largest of them, 0 where all are -inf; returns the
+     * sum. n a multiple of 16, v aligned to 64 bytes. */
+    float (*soften)(float *v, size_t n, float *top);
+
+    /** sum[j] += (factor v[j])^2, j < n; n a multiple of 16, v and sum aligned to 64 bytes. */
+    void (*add_squares)(const float *v, float factor, size_t n, float *sum);
+
     /** Independent chains of multiply-adds in registers, `rounds` times; returns how many flops
      *  that was (a multiply-add is 2). The measure of the peak (peak.h). */
     double (*multiply_adds)(size_t rounds);

@@ -6,6 +6,7 @@
  *     v_load v_store v_set1 v_add v_sub v_mul v_fma(a, b, c) = a b + c
  *     v_add_product(c, a, b)  c += a b, in place
  *     v_exp2(e)                as kmv_tile.exp2 asks
+ *     v_max(a, b)              the larger, lane by lane
  *     v_sum(v)                 sum of the lanes, as float, in a fixed order
  *     v_keep(v)                hide v's value from the optimiser
  *     mode, mode_enter, mode_leave   flush-to-zero while a tile computes: entries below 2^-126 are
@@ -238,6 +239,40 @@ static void row_sums(const float *p, size_t ldp, const float *w, size_t count, d
     mode_leave(saved);
 }
 
+static float soften(float *e, size_t n, float *top)
+{
+    const mode saved = mode_enter();
+    vec most = v_set1(-INFINITY), sum = v_set1(0), shift;
+    _Alignas(64) float lanes[VL];
+
+    for (size_t j = 0; j < n; j += VL)
+        most = v_max(v_load(e + j), most);
+    v_store(lanes, most);
+    for (size_t i = 1; i < VL; i++)
+        lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+    *top = lanes[0] > -INFINITY ? lanes[0] : 0;
+    shift = v_set1(*top);
+    for (size_t j = 0; j < n; j += VL) {
+        const vec p = v_exp2(v_sub(v_load(e + j), shift));
+
+        v_store(e + j, p);
+        sum = v_add(sum, p);
+    }
+    mode_leave(saved);
+    return v_sum(sum);
+}
+
+static void add_squares(const float *v, float factor, size_t n, float *sum)
+{
+    const vec f = v_set1(factor);
+
+    for (size_t j = 0; j < n; j += VL) {
+        const vec scaled = v_mul(v_load(v + j), f);
+
+        v_store(sum + j, v_fma(scaled, scaled, v_load(sum + j)));
+    }
+}
+
 /* `vecs` vectors of columns, beginning at column 0 of x and y. */
 ALWAYS void accumulate_columns(const float *p, size_t ldp, size_t count, const float *x, size_t ldx,
                                float *y, const size_t vecs)
@@ -313,4 +348,4 @@ static double multiply_adds(size_t rounds)
     .rows = ROWS, .lanes = LANES, .exp_rel_err = KMV_EXP2_REL_ERR, .apply = apply,                 \
     .exponents = exponents, .exponents_by_difference = exponents_by_difference,                    \
     .entries = entries, .exp2 = exp2_in_place, .row_sums = row_sums, .accumulate = accumulate,     \
-    .multiply_adds = multiply_adds
+    .soften = soften, .add_squares = add_squares, .multiply_adds = multiply_adds

@@ -50,6 +50,8 @@ int kmv_tile_runs_amx(void)
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
         return 0; /* AMX-BF16, AMX-TILE */
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & 1u << 5))
+        return 0; /* AVX512-BF16, which rounds what the unit multiplies */
     __asm__("xgetbv" : "=a"(saved_low), "=d"(saved_high) : "c"(0));
     return (saved_low & SAVED) == SAVED &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;

@@ -17,6 +17,7 @@ typedef __m512 vec;
 #define v_sub(a, b)    _mm512_sub_ps(a, b)
 #define v_mul(a, b)    _mm512_mul_ps(a, b)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define v_max(a, b)    _mm512_max_ps(a, b)
 /* Left to itself the compiler also uses the forms that overwrite a factor, and then moves registers
  * about in the innermost loop. */
 #define v_add_product(c, a, b) __asm__("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b))

@@ -51,6 +51,11 @@ static inline vec choose(ints mask, vec a, vec b)
     return (vec)((mask & (ints)a) | (~mask & (ints)b));
 }
 
+static inline vec v_max(vec a, vec b)
+{
+    return choose((ints)(a > b), a, b);
+}
+
 /* Comparisons with NaN are false, so that NaN goes through. */
 static inline __attribute__((always_inline)) vec v_exp2(vec e)
 {

@@ -1,0 +1,398 @@
+/* algo/leaf_attention.c - see leaf_attention.h; docs/attention.md has the error analysis. */
+#include "algo/leaf_attention.h"
+
+#include <gsl/gsl_rng.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "gauss/pack.h"
+
+enum {
+    PILOT_ROWS = 256,
+    FEW_QUERIES = 512, /* below, a pilot costs more than it can save */
+    FEW_KEYS = 1024,
+    MEAN_ROWS = 512,
+    LOWEST = -1000 /* exponent of a unit, so that 1 / unit stays finite */
+};
+
+/* What one bfloat16 part leaves of an error: kept well below eps. */
+static const double ONE_PART_EPS = 0.02;
+
+/* Room of one thread. */
+typedef struct {
+    kmv_leaf_sums sums;
+    uint32_t *list, *sample_list;
+    float *offsets;
+} thread_room;
+
+struct kmv_leaf_attention {
+    const kmv_problem *problem;
+    const kmv_leaf_attention_options *options;
+    int threads;
+    double eps;
+    kmv_leaf_frame frame;
+    kmv_leaf_set queries, keys, sample;
+    kmv_leaf_values values, sample_values;
+    kmv_leaf_scores scores;
+    kmv_leaf_plan plan;
+    gsl_rng *rng;
+    float *score, *p;    /* 3 n_k; probabilities */
+    double *mean;        /* r */
+    size_t *drawn, most; /* sampled keys, how many may be */
+    thread_room *rooms;
+    char *text, plan_text[160];
+    size_t text_size;
+};
+
+/* ---- preparation ----------------------------------------------------------------------------- */
+
+static void destroy_rooms(kmv_leaf_attention *a)
+{
+    for (int t = 0; a->rooms != NULL && t < a->threads; t++) {
+        kmv_leaf_sums_clear(&a->rooms[t].sums);
+        kmv_free(a->rooms[t].list);
+        kmv_free(a->rooms[t].offsets);
+    }
+    kmv_free(a->rooms);
+}
+
+void kmv_leaf_attention_destroy(kmv_leaf_attention *a)
+{
+    if (a == NULL)
+        return;
+    destroy_rooms(a);
+    kmv_leaf_frame_clear(&a->frame);
+    kmv_leaf_set_clear(&a->queries);
+    kmv_leaf_set_clear(&a->keys);
+    kmv_leaf_set_clear(&a->sample);
+    kmv_leaf_values_clear(&a->values);
+    kmv_leaf_values_clear(&a->sample_values);
+    kmv_leaf_scores_clear(&a->scores);
+    kmv_leaf_plan_clear(&a->plan);
+    if (a->rng != NULL)
+        gsl_rng_free(a->rng);
+    kmv_free(a->score);
+    kmv_free(a->p);
+    kmv_free(a->mean);
+    kmv_free(a->drawn);
+    kmv_free(a);
+}
+
+static kmv_status make_rooms(kmv_leaf_attention *a, kmv_error *err)
+{
+    kmv_status st;
+
+    if ((a->rooms = kmv_alloc((size_t)a->threads, sizeof *a->rooms, "room of threads", err)) ==
+        NULL)
+        return KMV_ENOMEM;
+    for (int t = 0; t < a->threads; t++) {
+        thread_room *room = a->rooms + t;
+
+        if ((st = kmv_leaf_sums_init(&room->sums, &a->queries.unit, a->values.ld, err)) != KMV_OK)
+            return st;
+        room->list = kmv_alloc(a->keys.count + a->most, sizeof *room->list, "lists of leaves", err);
+        room->offsets = kmv_alloc(a->most + a->keys.each, sizeof *room->offsets, "offsets", err);
+        if (room->list == NULL || room->offsets == NULL)
+            return KMV_ENOMEM;
+        room->sample_list = room->list + a->keys.count;
+    }
+    return KMV_OK;
+}
+
+/* What a product needs beside the packed points. */
+static kmv_status make_room(kmv_leaf_attention *a, size_t r, kmv_error *err)
+{
+    const kmv_attend_unit *u = &a->queries.unit;
+    const size_t n = a->problem->k->n, d = a->problem->q->d;
+    const int parts = a->keys.parts;
+    kmv_status st;
+
+    a->most = a->plan.all ? 0 : n / 2;
+    if ((st = kmv_leaf_values_init(&a->values, u, parts, n, r, err)) != KMV_OK ||
+        (st = kmv_leaf_values_init(&a->sample_values, u, parts, a->most, r, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&a->sample, u, 1, parts, a->most, d, err)) != KMV_OK)
+        return st;
+    a->score = kmv_alloc(3 * n, sizeof *a->score, "scores of columns", err);
+    a->p = kmv_alloc(n, sizeof *a->p, "probabilities", err);
+    a->mean = kmv_alloc(r, sizeof *a->mean, "mean of values", err);
+    a->drawn = kmv_alloc(a->most + 1, sizeof *a->drawn, "sampled columns", err);
+    if (a->score == NULL || a->p == NULL || a->mean == NULL || a->drawn == NULL ||
+        (a->rng = kmv_rng_create(1, err)) == NULL)
+        return KMV_ENOMEM;
+    return make_rooms(a, err);
+}
+
+static kmv_status pack_points(kmv_leaf_attention *a, const kmv_tile *tile, kmv_cost *cost,
+                              kmv_error *err)
+{
+    const kmv_problem *p = a->problem;
+    const kmv_attend_unit unit = kmv_attend_unit_of(tile, p->q->d);
+    const int parts = !unit.rounds             ? 1
+                      : a->options->parts > 0  ? a->options->parts
+                      : a->eps >= ONE_PART_EPS ? 1
+                                               : 2;
+    kmv_status st;
+
+    if ((st = kmv_leaf_frame_init(&a->frame, p, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&a->queries, &unit, 0, parts, p->q->n, p->q->d, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&a->keys, &unit, 1, parts, p->k->n, p->q->d, err)) != KMV_OK)
+        return st;
+    kmv_leaf_set_pack(&a->queries, &a->frame, p->q, NULL, p->q->n, a->threads, cost);
+    kmv_leaf_set_pack(&a->keys, &a->frame, p->k, NULL, p->k->n, a->threads, cost);
+    return KMV_OK;
+}
+
+static kmv_status make_plan(kmv_leaf_attention *a, uint64_t key, kmv_cost *cost, kmv_error *err)
+{
+    const kmv_leaf_attention_options *o = a->options;
+    const size_t n_q = a->problem->q->n, n_k = a->problem->k->n, width = a->queries.each;
+    size_t rows = o->pilot > 0 ? o->pilot : PILOT_ROWS < n_q / 16 ? PILOT_ROWS : n_q / 16;
+
+    if (n_q < FEW_QUERIES || n_k < FEW_KEYS) {
+        a->plan.all = 1;
+        return KMV_OK;
+    }
+    rows = rows > n_q ? n_q : rows < 2 * width ? 2 * width : rows;
+    return kmv_leaf_plan_create(&a->plan, a->problem, &a->frame, &a->keys, &a->queries, &a->scores,
+                                a->eps / o->safety, o->least_share, rows, a->threads, key, cost,
+                                err);
+}
+
+static void describe(kmv_leaf_attention *a)
+{
+    const kmv_leaf_plan *plan = &a->plan;
+    const size_t n_k = a->problem->k->n;
+
+    if (plan->all && plan->rows == 0)
+        snprintf(a->plan_text, sizeof a->plan_text, "all keys: too few for a plan");
+    else if (plan->all)
+        snprintf(a->plan_text, sizeof a->plan_text,
+                 "all keys: pilot of %zu rows says that little can be left out", plan->rows);
+    else
+        snprintf(a->plan_text, sizeof a->plan_text,
+                 "%.0f of %zu keys a row in leaves with share >= %.3g, pilot of %zu rows",
+                 plan->heavy, n_k, plan->least_share, plan->rows);
+}
+
+kmv_status kmv_leaf_attention_create(const kmv_problem *problem,
+                                     const kmv_leaf_attention_options *options,
+                                     const kmv_prepare_context *context, kmv_leaf_attention **out,
+                                     kmv_error *err)
+{
+    kmv_leaf_attention *a = kmv_alloc(1, sizeof *a, "state of attention", err);
+    kmv_status st;
+
+    if (a == NULL)
+        return KMV_ENOMEM;
+    a->problem = problem;
+    a->options = options;
+    a->threads = context->threads;
+    a->eps = context->settings->eps;
+    a->text = context->text;
+    a->text_size = context->text_size;
+    if ((st = pack_points(a, context->tile, context->cost, err)) != KMV_OK ||
+        (st = kmv_leaf_scores_create(&a->scores, problem, &a->frame, &a->queries, &a->keys,
+                                     a->threads, context->cost, err)) != KMV_OK ||
+        (st = make_plan(a, context->key, context->cost, err)) != KMV_OK ||
+        (st = make_room(a, context->settings->r, err)) != KMV_OK)
+        goto out;
+    describe(a);
+    snprintf(a->text, a->text_size, "probe: %s", a->plan_text);
+    *out = a;
+    a = NULL;
+out:
+    kmv_leaf_attention_destroy(a);
+    return st;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* Any vector near the mean will do: it only takes off what all values have in common. */
+static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
+{
+    const size_t step = n / MEAN_ROWS + 1;
+    size_t count = 0;
+
+    memset(mean, 0, r * sizeof *mean);
+    for (size_t j = 0; j < n; j += step, count++) {
+        for (size_t c = 0; c < r; c++)
+            mean[c] += x[j * r + c];
+    }
+    for (size_t c = 0; c < r; c++)
+        mean[c] /= (double)count;
+}
+
+/* The values packed; |X|_F^2 in units of *unit^2. */
+static double take_values(kmv_leaf_attention *a, const double *x, size_t r, double *unit)
+{
+    const size_t n = a->problem->k->n;
+    double norm2, largest = 0;
+    int exponent;
+
+    *unit = 1;
+    mean_of_some(x, n, r, a->mean);
+    norm2 = kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1, a->threads);
+    if (norm2 > 1e-20 && norm2 < 1e20)
+        return norm2;
+    /* Far from 1 squares leave the range of float: again in the unit of the largest. */
+    for (size_t m = 0; m < n * r; m++)
+        largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
+    frexp(largest, &exponent);
+    *unit = ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
+    return kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1 / *unit, a->threads);
+}
+
+/* ---- sample ---------------------------------------------------------------------------------- */
+
+/* Draw columns; returns how many, or SIZE_MAX where so many are wanted that taking all is less
+ * work. */
+static size_t draw(kmv_leaf_attention *a, const kmv_apply_context *context, double norm2,
+                   double effort)
+{
+    const size_t n = a->problem->k->n;
+    const double rms = a->eps / a->options->safety;
+    double sum = kmv_leaf_plan_probabilities(&a->plan, n, a->values.square, rms * rms * norm2,
+                                             a->score, a->p);
+    double factor = effort;
+    size_t count = 0;
+
+    if (a->options->samples > 0 && sum > 0)
+        factor *= (double)a->options->samples / sum;
+    kmv_rng_restart(a->rng, context->key);
+    for (size_t j = 0; j < n; j++) {
+        const double p = factor * (double)a->p[j], u = gsl_rng_uniform(a->rng);
+
+        a->p[j] = p < 1 ? (float)p : 1;
+        if (!(u < p))
+            continue;
+        if (count == a->most)
+            return SIZE_MAX;
+        a->drawn[count++] = j;
+    }
+    return count;
+}
+
+/* Pack the drawn columns; the offset of each carries its weight 1 / p. */
+static void pack_sample(kmv_leaf_attention *a, const kmv_apply_context *context, size_t count,
+                        double unit)
+{
+    kmv_leaf_set_pack(&a->sample, &a->frame, a->problem->k, a->drawn, count, a->threads,
+                      context->cost);
+    kmv_leaf_values_pack(&a->sample_values, context->x, context->r, a->drawn, count, a->mean,
+                         1 / unit, a->threads);
+    for (size_t m = 0; m < count; m++)
+        a->sample.offset[m] -= log2f(a->p[a->drawn[m]]);
+}
+
+/* ---- product --------------------------------------------------------------------------------- */
+
+/* Leaves the block visits. */
+static size_t list_leaves(const kmv_leaf_attention *a, size_t block, int all, size_t partial,
+                          thread_room *room)
+{
+    const size_t visible =
+        kmv_leaf_scores_visible(&a->scores, a->problem, &a->queries, &a->keys, block);
+    size_t count = 0;
+
+    for (size_t l = 0; l < visible; l++) {
+        if (all || kmv_leaf_plan_visits(&a->plan, &a->scores, block, l, partial))
+            room->list[count++] = (uint32_t)l;
+    }
+    return count;
+}
+
+/* Sampled columns that lie in no leaf the block visits: their offsets, and the leaves of the sample
+ * that hold any. */
+static size_t list_sample(const kmv_leaf_attention *a, size_t block, size_t partial,
+                          thread_room *room)
+{
+    const size_t each = a->keys.each;
+    size_t count = 0;
+
+    for (size_t s = 0; s < a->sample.count; s++) {
+        float *offsets = room->offsets + count * each;
+        int any = 0;
+
+        for (size_t m = 0; m < each; m++) {
+            const size_t slot = s * each + m;
+            const int used =
+                slot < a->sample.n &&
+                !kmv_leaf_plan_visits(&a->plan, &a->scores, block, a->drawn[slot] / each, partial);
+
+            offsets[m] = used ? a->sample.offset[slot] : -INFINITY;
+            any |= used;
+        }
+        room->sample_list[count] = (uint32_t)s;
+        count += (size_t)any;
+    }
+    return count;
+}
+
+/* y of the rows of a block; returns whether all are numbers. */
+static int finish_rows(const kmv_leaf_attention *a, size_t block, const thread_room *room,
+                       double unit, const kmv_apply_context *context)
+{
+    const size_t first = block * a->queries.each, left = a->queries.n - first, r = context->r;
+    const kmv_leaf_sums *s = &room->sums;
+    int good = 1;
+
+    for (size_t i = 0; i < s->rows && i < left; i++) {
+        const double factor = unit / (double)s->sum[i];
+        double *y = context->y + (first + i) * r;
+
+        good &= s->sum[i] > 0 && isfinite(s->sum[i]);
+        for (size_t c = 0; c < r; c++)
+            y[c] = a->mean[c] + factor * (double)s->part[i * s->ld + c];
+    }
+    return good;
+}
+
+kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
+                                    kmv_apply_context *context, kmv_error *err)
+{
+    double unit;
+    const double norm2 = take_values(a, context->x, context->r, &unit);
+    const size_t drawn = a->plan.all ? SIZE_MAX : draw(a, context, norm2, effort);
+    const int all = drawn == SIZE_MAX;
+    double pairs = 0;
+    int good = 1;
+
+    if (!all)
+        pack_sample(a, context, drawn, unit);
+#pragma omp parallel for num_threads(a->threads) schedule(dynamic, 2) reduction(+ : pairs)         \
+    reduction(& : good)
+    for (size_t m = 0; m < a->queries.count; m++) {
+        /* Causal blocks grow: the long ones first. */
+        const size_t block = a->queries.count - 1 - m;
+        const size_t partial = kmv_leaf_scores_partial(a->problem, &a->queries, &a->keys, block);
+        thread_room *room = a->rooms + omp_get_thread_num();
+        kmv_leaf_visit visits[2] = {{.keys = &a->keys,
+                                     .values = &a->values,
+                                     .list = room->list,
+                                     .masked = a->problem->causal},
+                                    {.keys = &a->sample,
+                                     .values = &a->sample_values,
+                                     .list = room->sample_list,
+                                     .offsets = room->offsets}};
+
+        visits[0].count = list_leaves(a, block, all, partial, room);
+        visits[1].count = all ? 0 : list_sample(a, block, partial, room);
+        memcpy(room->sums.top, a->scores.top + block * a->queries.each,
+               a->queries.each * sizeof(float));
+        pairs += kmv_leaf_block(a->problem, &a->queries, block, visits, 2, &room->sums);
+        good &= finish_rows(a, block, room, unit, context);
+    }
+    context->cost->pairs += pairs;
+    context->cost->flops += 2 * pairs * (double)(a->problem->q->d + context->r) +
+                            6.0 * (double)(a->problem->k->n * context->r);
+    snprintf(a->text, a->text_size, all ? "probe: %s" : "probe: %s; %zu columns sampled",
+             a->plan_text, drawn);
+    if (!good)
+        return kmv_fail(err, KMV_ENOTSUP, "probe: logits leave the range of float32");
+    return KMV_OK;
+}

@@ -1,0 +1,50 @@
+/* algo/leaf_plan.h - which leaves each block visits, and how columns of the rest are to be sampled:
+ * planned on rows computed in full.
+ *
+ * A leaf is visited by a block where its predicted share exceeds `least_share`; the rest is light.
+ * For columns kept independently with probability p_j and used with weight 1 / p_j, numerator and
+ * denominator alike, the squared error of the output is to first order
+ *     V(p) = sum_j c_j^2 |v_j - m|^2 (1/p_j - 1),     c_j^2 = sum over i, j light for i, of P_ij^2,
+ * m the mean of the values. c_j^2 is estimated on the pilot's rows. What a sample planned on some
+ * rows would miss on others is seen by planning on one half of them and judging by the other half.
+ */
+#ifndef KMV_ALGO_LEAF_PLAN_H
+#define KMV_ALGO_LEAF_PLAN_H
+
+#include "algo/algo.h"
+#include "algo/leaf_scores.h"
+
+typedef struct {
+    double least_share;
+    double heavy;   /* keys visited per row, of those the mask leaves */
+    double sampled; /* columns expected to be drawn, for values of equal size */
+    size_t rows;    /* of the pilot */
+    float *c2[2];   /* n_k: estimates of c_j^2 from either half of the pilot */
+    float *prior2;  /* n_k: the same from predicted shares of all rows, spread over each leaf */
+    int all;        /* nothing is worth leaving out: every leaf is visited */
+} kmv_leaf_plan;
+
+/** Pilot of about `rows` rows, spread evenly with random offsets; `least_share` 0: the one that
+ *  makes visited plus sampled pairs fewest for an error of eps, for values of equal size.
+ *  KMV_ENOMEM. Cost: rows n_k pairs, counted. */
+kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
+                                const kmv_leaf_frame *frame, const kmv_leaf_set *keys,
+                                const kmv_leaf_set *queries, const kmv_leaf_scores *scores,
+                                double eps, double least_share, size_t rows, int threads,
+                                uint64_t key, kmv_cost *cost, kmv_error *err);
+void kmv_leaf_plan_clear(kmv_leaf_plan *plan);
+
+/** Whether the block visits the leaf. partial: kmv_leaf_scores_partial of the block. */
+int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *scores, size_t block,
+                         size_t leaf, size_t partial);
+
+/**
+ * Probabilities p (n) with V(p) <= target, V judged across the halves, for weights value2[j] =
+ * |v_j - m|^2 (NULL: ones): p_j = min(1, lambda s_j), s the mixture of the two halves' c_j |v_j -
+ * m| (80 %), the prior's (10 %) and |v_j - m| alone (10 %), so that a wrong pilot costs a constant
+ * factor. score: room for 3 n floats. Returns sum p.
+ */
+double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
+                                   double target, float *score, float *p);
+
+#endif

@@ -1,0 +1,169 @@
+/* gauss/attend_float.c - attention by the float functions of a tile: blocks of KMV_BLOCKS_MAX of
+ * its query blocks, leaves of the panels that make up 32 keys or more. Layouts as in tile.h; values
+ * are rows of floats. `parts` changes nothing. */
+#include <math.h>
+#include <string.h>
+
+#include "gauss/attend_units.h"
+
+enum { KEYS_LEAST = 32, ENTRIES_MAX = KMV_ATTEND_ROWS_MAX * KMV_ATTEND_KEYS_MAX };
+
+static size_t query_size(const kmv_attend_unit *u, size_t d, int parts)
+{
+    (void)parts;
+    return u->rows * d * sizeof(float);
+}
+
+static size_t key_size(const kmv_attend_unit *u, size_t d, int parts)
+{
+    (void)parts;
+    return u->keys * d * sizeof(float);
+}
+
+static size_t value_size(const kmv_attend_unit *u, size_t ld, int parts)
+{
+    (void)parts;
+    return u->keys * ld * sizeof(float);
+}
+
+/* One point into a column of a panel; returns its offset. */
+static float pack_point(const kmv_attend_points *p, size_t m, size_t width, float *out)
+{
+    const float *row = p->x + (p->which != NULL ? p->which[m] : p->first + m) * p->ld;
+    double norm2 = 0, dot = 0;
+
+    for (size_t l = 0; l < p->d; l++) {
+        const float value = p->factor * (row[l] + p->shift[l]);
+
+        out[l * width] = value;
+        norm2 += (double)value * (double)value;
+        dot += p->along != NULL ? (double)value * (double)p->along[l] : 0;
+    }
+    return (float)((double)p->square * norm2 / ((double)p->factor * (double)p->factor) +
+                   dot / (double)p->factor);
+}
+
+static void pack(const kmv_attend_points *p, size_t count, size_t slots, size_t width, float empty,
+                 float *out, float *offset)
+{
+    if (count < slots)
+        memset(out, 0, slots * p->d * sizeof *out);
+    for (size_t m = 0; m < slots; m++)
+        offset[m] =
+            m < count ? pack_point(p, m, width, out + m / width * width * p->d + m % width) : empty;
+}
+
+static void pack_queries(const kmv_attend_unit *u, const kmv_attend_points *p, size_t count,
+                         int parts, void *block, float *offset)
+{
+    (void)parts;
+    pack(p, count, u->rows, u->tile->rows, 0, block, offset);
+}
+
+static void pack_keys(const kmv_attend_unit *u, const kmv_attend_points *p, size_t count, int parts,
+                      void *leaf, float *offset)
+{
+    (void)parts;
+    pack(p, count, u->keys, u->tile->lanes, -INFINITY, leaf, offset);
+}
+
+static double pack_values(const kmv_attend_unit *u, const double *x, size_t r, size_t first,
+                          const size_t *which, size_t count, const double *shift, double factor,
+                          size_t ld, int parts, void *leaf, float *square)
+{
+    float *out = leaf;
+    double norm2 = 0;
+
+    (void)parts;
+    if (count < u->keys)
+        memset(out + count * ld, 0, (u->keys - count) * ld * sizeof *out);
+    for (size_t j = 0; j < count; j++, out += ld) {
+        const double *row = x + (which != NULL ? which[j] : first + j) * r;
+        double off = 0;
+
+        for (size_t c = 0; c < r; c++) {
+            const double v = factor * row[c], w = v - factor * shift[c];
+
+            out[c] = (float)w;
+            norm2 += v * v;
+            off += w * w;
+        }
+        memset(out + r, 0, (ld - r) * sizeof *out);
+        square[j] = (float)off;
+    }
+    return norm2;
+}
+
+static void exponents(const kmv_attend_unit *u, const void *block, const float *a, const void *keys,
+                      const float *b, size_t count, size_t d, int parts, float *e, size_t lde)
+{
+    static const float zero[KMV_ROWS_MAX] = {0};
+    const kmv_tile *t = u->tile;
+
+    (void)parts;
+    for (size_t p = 0; p < count * u->keys / t->lanes; p++) {
+        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++)
+            t->exponents((const float *)block + m * t->rows * d, a != NULL ? a + m * t->rows : zero,
+                         (const float *)keys + p * t->lanes * d, b + p * t->lanes, d, 1,
+                         e + m * t->rows * lde + p * t->lanes, lde);
+    }
+}
+
+/* Entries of the block and one leaf, zero where masked. */
+static void entries(const kmv_attend_unit *u, const kmv_attend_job *job, const float *leaf,
+                    const float *b, size_t first, float *p)
+{
+    const kmv_tile *t = u->tile;
+
+    for (size_t v = 0; v < u->keys; v += t->lanes) {
+        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++)
+            t->entries((const float *)job->block + m * t->rows * job->d, job->a + m * t->rows,
+                       leaf + v * job->d, b + v, job->d, 1, p + m * t->rows * u->keys + v, u->keys);
+    }
+    for (size_t i = 0; i < u->rows && job->seen != NULL; i++) {
+        for (size_t j = job->seen[i] > first ? job->seen[i] - first : 0; j < u->keys; j++)
+            p[i * u->keys + j] = 0;
+    }
+}
+
+static void attend(const kmv_attend_unit *u, const kmv_attend_job *job)
+{
+    const kmv_tile *t = u->tile;
+    _Alignas(64) float p[ENTRIES_MAX], ones[KMV_ATTEND_KEYS_MAX];
+    double sum[KMV_ATTEND_ROWS_MAX] = {0};
+
+    for (size_t j = 0; j < u->keys; j++)
+        ones[j] = 1;
+    for (size_t l = 0; l < job->count; l++) {
+        const size_t first = (size_t)job->list[l] * u->keys;
+        const float *b = job->offsets != NULL ? job->offsets + l * u->keys : job->b + first;
+
+        entries(u, job, (const float *)job->keys + first * job->d, b, first, p);
+        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++) {
+            const float *rows = p + m * t->rows * u->keys;
+
+            t->row_sums(rows, u->keys, ones, u->keys, sum + m * t->rows);
+            t->accumulate(rows, u->keys, u->keys, (const float *)job->values + first * job->ld,
+                          job->ld, job->part + m * t->rows * job->ld);
+        }
+    }
+    for (size_t i = 0; i < u->rows; i++)
+        job->sum[i] += (float)sum[i];
+}
+
+kmv_attend_unit kmv_attend_unit_float(const kmv_tile *tile)
+{
+    const size_t panels = (KEYS_LEAST + tile->lanes - 1) / tile->lanes;
+
+    return (kmv_attend_unit){.tile = tile,
+                             .rows = KMV_BLOCKS_MAX * tile->rows,
+                             .keys = panels * tile->lanes,
+                             .query_size = query_size,
+                             .key_size = key_size,
+                             .value_size = value_size,
+                             .pack_queries = pack_queries,
+                             .pack_keys = pack_keys,
+                             .pack_values = pack_values,
+                             .exponents = exponents,
+                             .attend = attend};
+}
