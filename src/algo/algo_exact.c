@@ -5,6 +5,7 @@
 #include "algo/algo.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "gauss/leaf_product.h"
 #include "gauss/product.h"
 #include "gauss/softmax.h"
 
@@ -15,6 +16,7 @@ typedef struct {
     kmv_values values;        /* softmax, as what follows */
     kmv_softmax_sums sums;
     kmv_softmax_space *space;
+    kmv_leaf_product *unit; /* softmax on a matrix unit: instead of all above */
     int threads;
 } state;
 
@@ -30,6 +32,7 @@ static void destroy(void *s)
     kmv_values_clear(&st->values);
     kmv_softmax_sums_clear(&st->sums);
     kmv_softmax_space_destroy(st->space);
+    kmv_leaf_product_destroy(st->unit);
     kmv_free(st);
 }
 
@@ -61,6 +64,16 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
         return KMV_ENOMEM;
     s->problem = *problem;
     s->threads = context->threads;
+    if (problem->matrix == KMV_SOFTMAX && kmv_attend_unit_of(tile, d).rounds) {
+        st = kmv_leaf_product_create(&s->problem, tile, context->settings->r, s->threads, &s->unit,
+                                     context->cost, err);
+        if (st != KMV_OK)
+            goto out;
+        snprintf(context->text, context->text_size,
+                 "exact: all pairs, matrix unit: 32 queries x 32 keys, 3 bfloat16 parts a number");
+        *out = s;
+        return KMV_OK;
+    }
     if ((centre = kmv_alloc(d, sizeof *centre, "centre", err)) == NULL) {
         st = KMV_ENOMEM;
         goto out;
@@ -98,7 +111,10 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
 {
     state *st = s;
 
-    (void)err;
+    if (st->unit != NULL)
+        return kmv_leaf_product_apply(st->unit, context->x, context->r, context->y, context->cost)
+                   ? KMV_OK
+                   : kmv_fail(err, KMV_ENOTSUP, "exact: logits leave the range of float32");
     if (st->problem.matrix == KMV_SOFTMAX) {
         const kmv_softmax_operands operands = {&st->problem, &st->q, &st->k, &st->values};
 

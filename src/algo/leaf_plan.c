@@ -17,6 +17,7 @@ enum {
     SHIFT = 22,
     KEYS_STRIDE = 4, /* columns looked at while comparing thresholds */
     ROUNDS = 6,      /* of the fixed point that sets the number of samples */
+    ROW_PAD = 16,    /* else the rows of a block would meet in one set of the cache */
     QUARTERS = 4     /* of the pilot, each summed up by one thread */
 };
 
@@ -164,8 +165,8 @@ typedef struct {
     const kmv_leaf_set *keys, *pilot;
     const kmv_leaf_scores *scores;
     const kmv_leaf_set *queries;
-    size_t n, *rows; /* key slots in whole leaves; pilot rows, group after group */
-    float *sums;     /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
+    size_t n, ld, *rows; /* key slots in whole leaves, and a row of them; pilot rows by group */
+    float *sums;         /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
 } survey;
 
 /* entries: of the row, their sum is `total`. */
@@ -195,7 +196,7 @@ static void survey_group(const survey *s, size_t group, float *e)
                  s->n);
     for (size_t i = 0; i < u->rows && i < left; i++) {
         const size_t row = s->rows[first + i];
-        float *entries = e + i * s->n, top, total;
+        float *entries = e + i * s->ld, top, total;
 
         for (size_t j = kmv_leaf_seen(s->problem, row); j < s->n; j++)
             entries[j] = -INFINITY;
@@ -358,7 +359,7 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
         (st = choose_rows(s, rows, key, err)) != KMV_OK)
         return st;
     s->sums = kmv_alloc(QUARTERS * THRESHOLDS, s->n * sizeof(float), "sums of pilot rows", err);
-    room = kmv_alloc_raw((size_t)threads * u->rows, s->n * sizeof(float), "pilot entries", err);
+    room = kmv_alloc_raw((size_t)threads * u->rows, s->ld * sizeof(float), "pilot entries", err);
     if (s->sums == NULL || room == NULL) {
         kmv_free(room);
         return KMV_ENOMEM;
@@ -367,7 +368,7 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (size_t quarter = 0; quarter < QUARTERS; quarter++) {
         for (size_t g = quarter; g < pilot->count; g += QUARTERS)
-            survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->n);
+            survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->ld);
     }
     kmv_free(room);
     cost->pairs += (double)rows * (double)s->problem->k->n;
@@ -395,6 +396,7 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     int t;
     kmv_status st = KMV_ENOMEM;
 
+    s.ld = s.n + ROW_PAD;
     if ((out.c2[0] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.c2[1] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.prior2 = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||

@@ -98,8 +98,9 @@ kmv_status kmv_leaf_scores_create(kmv_leaf_scores *s, const kmv_problem *problem
     float *room = NULL;
     kmv_status st;
 
-    /* Rows of whole leaves of centroids, and of whole vectors. */
-    out.ld = kmv_round_up((keys->count + u->keys - 1) / u->keys * u->keys, WIDE);
+    /* Rows of whole leaves of centroids, and of whole vectors; one more, or the rows of a block
+     * would meet in one set of the cache. */
+    out.ld = kmv_round_up((keys->count + u->keys - 1) / u->keys * u->keys, WIDE) + WIDE;
     if ((st = centroids(problem->k, keys, threads, &centre, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&centres, u, 1, keys->parts, keys->count, keys->d, err)) != KMV_OK)
         goto out;

@@ -339,37 +339,58 @@ ALWAYS __mmask16 visible(size_t seen, size_t first)
     return seen >= first + VL ? 0xffff : seen > first ? (__mmask16)((1u << (seen - first)) - 1) : 0;
 }
 
-ALWAYS void advance(meanwhile *m, size_t end)
+/* Rows m->done .. end - 1. masked, fine: constants, which choose a loop without branches. */
+ALWAYS void advance_rows(meanwhile *m, size_t end, const int masked, const int fine)
 {
     const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
     const vec b0 = v_load(m->b), b1 = v_load(m->b + VL);
+    const float *a = m->a, *c = m->c;
+    __m512i *p = m->p, *p_low = m->p_low;
+    vec *sum = m->sum;
 
     for (size_t i = m->done; i < end; i++) {
-        const vec a = v_set1(m->a[i]);
-        vec low = v_exp2(v_add(v_load(m->c + i * KEYS), v_add(b0, a)));
-        vec high = v_exp2(v_add(v_load(m->c + i * KEYS + VL), v_add(b1, a)));
+        const vec offset = v_set1(a[i]);
+        vec low = v_exp2(v_add(v_load(c + i * KEYS), v_add(b0, offset)));
+        vec high = v_exp2(v_add(v_load(c + i * KEYS + VL), v_add(b1, offset)));
+        vec total = sum[i];
+        __m512i rounded;
 
-        if (m->seen != NULL) {
+        if (masked) {
             low = _mm512_maskz_mov_ps(visible(m->seen[i], m->first), low);
             high = _mm512_maskz_mov_ps(visible(m->seen[i], m->first + VL), high);
         }
-        m->p[i] = narrow(low, high);
-        m->sum[i] = _mm512_dpbf16_ps(m->sum[i], (__m512bh)m->p[i], ones);
-        if (m->p_low != NULL) {
-            m->p_low[i] = narrow(v_sub(low, widen_low(m->p[i])), v_sub(high, widen_high(m->p[i])));
-            m->sum[i] = _mm512_dpbf16_ps(m->sum[i], (__m512bh)m->p_low[i], ones);
+        rounded = narrow(low, high);
+        total = _mm512_dpbf16_ps(total, (__m512bh)rounded, ones);
+        p[i] = rounded;
+        if (fine) {
+            const __m512i rest =
+                narrow(v_sub(low, widen_low(rounded)), v_sub(high, widen_high(rounded)));
+
+            total = _mm512_dpbf16_ps(total, (__m512bh)rest, ones);
+            p_low[i] = rest;
         }
+        sum[i] = total;
     }
-    m->done = end > m->done ? end : m->done;
+    m->done = end;
+}
+
+ALWAYS void advance(meanwhile *m, size_t end, const int fine)
+{
+    if (m->done >= end)
+        return;
+    if (m->seen != NULL)
+        advance_rows(m, end, 1, fine);
+    else
+        advance_rows(m, end, 0, fine);
 }
 
 /* Exponents of one leaf without offsets into c; the vector unit meanwhile does m, in pieces. */
 ALWAYS void leaf_exponents(const uint16_t *q, const uint16_t *k, size_t chunks, int parts, float *c,
-                           meanwhile *m)
+                           meanwhile *m, const int fine)
 {
     const size_t part_size = 2 * REGISTER, chunk_size = (size_t)parts * part_size;
     const size_t products = sizeof orders / sizeof *orders - order_first[parts];
-    size_t step = 0;
+    const size_t share = (ROWS + products * chunks - 1) / (products * chunks);
 
     clear_results();
     for (size_t o = order_first[parts]; o < sizeof orders / sizeof *orders; o++) {
@@ -377,7 +398,7 @@ ALWAYS void leaf_exponents(const uint16_t *q, const uint16_t *k, size_t chunks, 
             multiply(q + chunk * chunk_size + (size_t)orders[o].q * part_size,
                      k + chunk * chunk_size + (size_t)orders[o].k * part_size);
             if (m != NULL)
-                advance(m, ROWS * ++step / (products * chunks));
+                advance(m, m->done + share < ROWS ? m->done + share : ROWS, fine);
         }
     }
     store_results(c, KEYS);
@@ -394,7 +415,7 @@ static void exponents(const kmv_attend_unit *u, const void *block, const float *
         const vec b0 = v_load(b), b1 = v_load(b + VL);
 
         leaf_exponents(block, (const uint16_t *)((const char *)keys + l * size), chunks_of(d),
-                       parts, c, NULL);
+                       parts, c, NULL, 0);
         for (size_t i = 0; i < ROWS; i++) {
             const vec offset = v_set1(a != NULL ? a[i] : 0);
 
@@ -448,7 +469,7 @@ ALWAYS void add_values(const kmv_attend_job *job, const entry_rows *rows, size_t
     }
 }
 
-static void attend(const kmv_attend_unit *u, const kmv_attend_job *job)
+ALWAYS void attend_leaves(const kmv_attend_unit *u, const kmv_attend_job *job, const int fine)
 {
     const mode saved = mode_enter();
     const size_t chunks = chunks_of(job->d), leaf_size = points_size(u, job->d, job->parts);
@@ -460,23 +481,31 @@ static void attend(const kmv_attend_unit *u, const kmv_attend_job *job)
         sum[i] = v_set1(0);
     configure();
     for (size_t start = 0, count; start < job->count; start += count) {
-        meanwhile m = {0};
+        meanwhile m = {.done = ROWS};
 
         count = job->count - start < CHUNK ? job->count - start : CHUNK;
         for (size_t l = 0; l < count; l++) {
             const uint16_t *leaf = (const uint16_t *)((const char *)job->keys +
                                                       (size_t)job->list[start + l] * leaf_size);
 
-            leaf_exponents(job->block, leaf, chunks, job->parts, results[l % 2], l > 0 ? &m : NULL);
+            leaf_exponents(job->block, leaf, chunks, job->parts, results[l % 2], &m, fine);
             m = leaf_work(job, start + l, l, &rows, sum, results[l % 2]);
         }
-        advance(&m, ROWS);
+        advance(&m, ROWS, fine);
         add_values(job, &rows, start, count, value_size(u, job->ld, job->parts));
     }
     _tile_release();
     for (size_t i = 0; i < ROWS; i++)
         job->sum[i] += v_sum(sum[i]);
     mode_leave(saved);
+}
+
+static void attend(const kmv_attend_unit *u, const kmv_attend_job *job)
+{
+    if (job->parts > 1)
+        attend_leaves(u, job, 1);
+    else
+        attend_leaves(u, job, 0);
 }
 
 kmv_attend_unit kmv_attend_unit_amx(const kmv_tile *tile)

@@ -88,6 +88,19 @@ void kmv_softmax_sums_merge(kmv_softmax_sums *s, size_t row, const kmv_softmax_s
         s->y[row * s->ld + c] += factor * from->y[from_row * from->ld + c];
 }
 
+void kmv_softmax_sums_add(kmv_softmax_sums *s, size_t row, float top, float sum, const float *part,
+                          size_t r)
+{
+    double factor, *y = s->y + row * s->ld;
+
+    if (!(s->top[row] >= top))
+        change_top(s, row, r, top);
+    factor = exp2((double)top - (double)s->top[row]);
+    s->sum[row] += factor * (double)sum;
+    for (size_t c = 0; c < r; c++)
+        y[c] += factor * (double)part[c];
+}
+
 void kmv_softmax_sums_row(const kmv_softmax_sums *s, size_t row, size_t r, double unit, double *out)
 {
     const double factor = s->sum[row] != 0 ? unit / s->sum[row] : 0;

@@ -29,6 +29,10 @@ void kmv_softmax_sums_reset(kmv_softmax_sums *s, size_t first, size_t count);
 void kmv_softmax_sums_merge(kmv_softmax_sums *s, size_t row, const kmv_softmax_sums *from,
                             size_t from_row, size_t r);
 
+/** Add to row `row` the sum and numerators part[0 .. r-1], relative to 2^top. */
+void kmv_softmax_sums_add(kmv_softmax_sums *s, size_t row, float top, float sum, const float *part,
+                          size_t r);
+
 /** out[c] = unit numerator_c / denominator of row `row`, c < r; zeros when nothing was added. */
 void kmv_softmax_sums_row(const kmv_softmax_sums *s, size_t row, size_t r, double unit,
                           double *out);
