@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/auto_softmax.h"
 #include "algo/candidate.h"
 #include "algo/certificate.h"
 #include "algo/speeds.h"
@@ -72,7 +73,9 @@ typedef struct {
     void *state;                 /* of the chosen candidate */
     kmv_reference *reference;    /* float64 instead, where it is not NULL */
     kmv_certifier *certifier;
-    double unseen2; /* of the chosen forecast */
+    double unseen2;            /* of the chosen forecast */
+    kmv_auto_softmax *softmax; /* for softmax: instead of all of it */
+    kmv_auto_softmax_options how;
     char decision[320], detail[160];
     char *text; /* of the plan */
     size_t text_size;
@@ -89,6 +92,7 @@ static void destroy(void *state)
     kmv_certifier_destroy(p->certifier);
     kmv_reference_destroy(p->reference);
     kmv_pilot_clear(&p->pilot);
+    kmv_auto_softmax_destroy(p->softmax);
     kmv_free(p);
 }
 
@@ -298,6 +302,19 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     p->text_size = context->text_size;
     inner.text = p->detail;
     inner.text_size = sizeof p->detail;
+    if (problem->matrix == KMV_SOFTMAX) {
+        p->how = (kmv_auto_softmax_options){.certify = (kmv_certify_kind)o->certify,
+                                            .rows = o->rows,
+                                            .share = o->share,
+                                            .grow = o->grow,
+                                            .exact = o->only == 1,
+                                            .effort = o->effort};
+        if ((st = kmv_auto_softmax_create(problem, &p->how, context, &p->softmax, err)) == KMV_OK) {
+            *out = p;
+            p = NULL;
+        }
+        goto out;
+    }
     if ((st = kmv_pilot_init(&p->pilot, problem, context, o->pilot, err)) != KMV_OK ||
         (st = decide(&w, &best, err)) != KMV_OK)
         goto out;
@@ -396,6 +413,8 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
 {
     planner *p = state;
 
+    if (p->softmax != NULL)
+        return kmv_auto_softmax_apply(p->softmax, context, err);
     if (p->reference != NULL) {
         kmv_reference_apply(p->reference, NULL, p->problem->q->n, context->x, context->r,
                             context->y);
@@ -414,8 +433,8 @@ const kmv_algo kmv_algo_auto = {
     .guarantee = "|y - Kx| <= eps |x| predicted from a pilot, judged by a certificate on fresh "
                  "rows (certify=range: its bound is proved; model: coverage measured), else exact",
     .source = "this program",
-    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_USES_EPS |
-             KMV_IS_RANDOM,
+    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
+             KMV_USES_EPS | KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(opts),
     .prepare = prepare,

@@ -65,10 +65,11 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
     s->problem = *problem;
     s->threads = context->threads;
     if (problem->matrix == KMV_SOFTMAX && kmv_attend_unit_of(tile, d).rounds) {
-        st = kmv_leaf_product_create(&s->problem, tile, context->settings->r, s->threads, &s->unit,
-                                     context->cost, err);
+        st = kmv_leaf_product_create(&s->problem, tile, n_q, context->settings->r, s->threads,
+                                     &s->unit, context->cost, err);
         if (st != KMV_OK)
             goto out;
+        kmv_leaf_product_queries(s->unit, NULL, n_q, context->cost);
         snprintf(context->text, context->text_size,
                  "exact: all pairs, matrix unit: 32 queries x 32 keys, 3 bfloat16 parts a number");
         *out = s;

@@ -85,6 +85,7 @@ struct kmv_certifier {
     double *z;
     double *weight;    /* n_q: w_i */
     double *weight_to; /* n_q: w_0 + ... + w_i */
+    double *mean;      /* softmax: of the rows of X */
 };
 
 kmv_status kmv_certifier_create(const kmv_certifier_setup *setup, kmv_certifier **out,
@@ -106,11 +107,14 @@ kmv_status kmv_certifier_create(const kmv_certifier_setup *setup, kmv_certifier 
             NULL ||
         (c->z = kmv_alloc(rows, sizeof *c->z, "row errors", err)) == NULL ||
         (c->weight = kmv_alloc(n_q, sizeof *c->weight, "weights of rows", err)) == NULL ||
-        (c->weight_to = kmv_alloc(n_q, sizeof *c->weight_to, "weights of rows", err)) == NULL) {
+        (c->weight_to = kmv_alloc(n_q, sizeof *c->weight_to, "weights of rows", err)) == NULL ||
+        (c->mean = kmv_alloc(setup->columns, sizeof *c->mean, "mean of values", err)) == NULL) {
         st = KMV_ENOMEM;
         goto out;
     }
-    st = kmv_packed_init(&c->packed, setup->keys->tile, KMV_QUERIES, rows, d, 1, err);
+    st = setup->product != NULL
+             ? KMV_OK
+             : kmv_packed_init(&c->packed, setup->keys->tile, KMV_QUERIES, rows, d, 1, err);
 out:
     if (st != KMV_OK)
         kmv_certifier_destroy(c);
@@ -134,6 +138,7 @@ void kmv_certifier_destroy(kmv_certifier *c)
     kmv_free(c->z);
     kmv_free(c->weight);
     kmv_free(c->weight_to);
+    kmv_free(c->mean);
     kmv_free(c);
 }
 
@@ -156,6 +161,40 @@ static double norm2(const double *v, size_t count, double unit)
     return sum;
 }
 
+/* |v - c|^2 in units of unit^2. */
+static double distance2(const double *v, const double *c, size_t count, double unit)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += (v[i] - c[i]) / unit * ((v[i] - c[i]) / unit);
+    return sum;
+}
+
+/* The reach of a row: the most its exact value can be, from zero (gauss) or from the mean of X
+ * (softmax), in units of `unit`. It grows with the keys that a row sees. */
+static void add_reach(const kmv_certifier *c, const kmv_apply_context *context, size_t j,
+                      double unit, double *reach)
+{
+    const double *row = context->x + j * context->r;
+
+    if (c->set.problem->matrix == KMV_SOFTMAX)
+        *reach = fmax(*reach, sqrt(distance2(row, c->mean, context->r, unit)));
+    else
+        *reach += sqrt(norm2(row, context->r, unit));
+}
+
+static void set_mean(kmv_certifier *c, const kmv_apply_context *context)
+{
+    const size_t n_k = c->set.problem->k->n, r = context->r;
+
+    memset(c->mean, 0, r * sizeof *c->mean);
+    for (size_t j = 0; j < n_k && c->set.problem->matrix == KMV_SOFTMAX; j++) {
+        for (size_t col = 0; col < r; col++)
+            c->mean[col] += context->x[j * r + col] / (double)n_k;
+    }
+}
+
 /* Weights of all rows and their running sum, lengths in units of `unit`. */
 static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, double unit)
 {
@@ -164,13 +203,14 @@ static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, doubl
     double reach = 0, total = 0;
     size_t seen = 0;
 
+    set_mean(c, context);
     for (size_t i = 0; i < n_q; i++) {
         const size_t visible = p->causal ? i + n_k - n_q + 1 : n_k;
-        double length = sqrt(norm2(context->y + i * r, r, unit));
+        double length = sqrt(distance2(context->y + i * r, c->mean, r, unit));
 
         if (c->set.kind == KMV_CERTIFY_RANGE) {
             for (; seen < visible; seen++)
-                reach += sqrt(norm2(context->x + seen * r, r, unit));
+                add_reach(c, context, seen, unit, &reach);
             length += reach;
         }
         c->weight[i] = length * length;
@@ -209,6 +249,23 @@ static double largest_z(const kmv_certifier *c, double share, double total)
     return most;
 }
 
+/* The drawn rows of the product, in ascending order. NaN where floats do not reach: no certificate.
+ */
+static void compute_rows(kmv_certifier *c, const kmv_apply_context *context)
+{
+    const size_t rows = c->set.rows;
+
+    if (c->set.product != NULL) {
+        kmv_leaf_product_queries(c->set.product, c->sorted, rows, context->cost);
+        kmv_leaf_product_apply(c->set.product, context->x, context->r, c->exact, context->cost);
+        return;
+    }
+    kmv_pack(&c->packed, c->set.problem, c->set.centre, c->sorted, rows, c->set.threads,
+             context->cost);
+    kmv_product(&c->packed, c->set.keys, c->set.problem, context->x, NULL, context->r,
+                c->set.threads, c->set.workspace, c->exact, context->cost);
+}
+
 void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t key, double delta,
                  kmv_certificate *out)
 {
@@ -232,9 +289,7 @@ void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t ke
     gsl_sort_ulong_index(c->order, c->drawn, 1, rows);
     for (size_t s = 0; s < rows; s++)
         c->sorted[s] = c->drawn[c->order[s]];
-    kmv_pack(&c->packed, problem, c->set.centre, c->sorted, rows, c->set.threads, context->cost);
-    kmv_product(&c->packed, c->set.keys, problem, context->x, NULL, r, c->set.threads,
-                c->set.workspace, c->exact, context->cost);
+    compute_rows(c, context);
     for (size_t s = 0; s < rows; s++) {
         const size_t t = c->order[s], i = c->sorted[s];
         const double q = (1 - share) / (double)n_q + (share > 0 ? share * c->weight[i] / total : 0);

@@ -12,6 +12,7 @@
 #define KMV_ALGO_CERTIFICATE_H
 
 #include "algo/algo.h"
+#include "gauss/leaf_product.h"
 #include "gauss/product.h"
 
 typedef enum { KMV_CERTIFY_NONE, KMV_CERTIFY_MODEL, KMV_CERTIFY_RANGE } kmv_certify_kind;
@@ -47,13 +48,14 @@ typedef struct kmv_certifier kmv_certifier;
 /** What a certifier is made of; everything is borrowed and outlives it. */
 typedef struct {
     const kmv_problem *problem;
-    const double *centre;
-    const kmv_packed *keys;   /* all of them, in order */
-    kmv_workspace *workspace; /* made for n_k keys and `columns` columns */
-    size_t columns;           /* most columns of X */
-    size_t rows;              /* M >= 2 */
-    kmv_certify_kind kind;    /* MODEL or RANGE */
-    double share;             /* of the rows drawn by w, in [0, 1) */
+    const double *centre;      /* gauss */
+    const kmv_packed *keys;    /* gauss: all of them, in order */
+    kmv_workspace *workspace;  /* gauss: made for n_k keys and `columns` columns */
+    kmv_leaf_product *product; /* softmax: with room for `rows` queries; its queries are replaced */
+    size_t columns;            /* most columns of X */
+    size_t rows;               /* M >= 2 */
+    kmv_certify_kind kind;     /* MODEL or RANGE */
+    double share;              /* of the rows drawn by w, in [0, 1) */
     double rounding; /* what the float32 of the rows computed exactly may be off by, in |X|_F */
     int threads;
 } kmv_certifier_setup;
@@ -73,8 +75,9 @@ typedef struct {
 /**
  * Judge context->y as the product with context->x; key names the stream of the rows. Allocates
  * nothing, adds rows n_k pairs to the context's cost, changes nothing else of it. Same result for
- * any number of threads. B_i = sum of |x_j| over the keys that row i sees: |e_i| <= |y_i| + B_i
- * since no entry exceeds 1.
+ * any number of threads. Gauss: B_i = sum of |x_j| over the keys that row i sees, since no entry
+ * exceeds 1. Softmax: B_i = the largest |x_j - m| and |y_i - m| for |y_i|, m the mean of x, since a
+ * row of P X is an average of rows of X.
  */
 void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t key, double delta,
                  kmv_certificate *out);

@@ -357,7 +357,8 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
 {
     double unit;
     const double norm2 = take_values(a, context->x, context->r, &unit);
-    const size_t drawn = a->plan.all ? SIZE_MAX : draw(a, context, norm2, effort);
+    const int whole = a->plan.all || isinf(effort);
+    const size_t drawn = whole ? SIZE_MAX : draw(a, context, norm2, effort);
     const int all = drawn == SIZE_MAX;
     double pairs = 0;
     int good = 1;
@@ -390,8 +391,12 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
     context->cost->pairs += pairs;
     context->cost->flops += 2 * pairs * (double)(a->problem->q->d + context->r) +
                             6.0 * (double)(a->problem->k->n * context->r);
-    snprintf(a->text, a->text_size, all ? "probe: %s" : "probe: %s; %zu columns sampled",
-             a->plan_text, drawn);
+    if (a->plan.all)
+        snprintf(a->text, a->text_size, "probe: %s", a->plan_text);
+    else if (all)
+        snprintf(a->text, a->text_size, "probe: all keys, since the sample would be as large");
+    else
+        snprintf(a->text, a->text_size, "probe: %s; %zu columns sampled", a->plan_text, drawn);
     if (!good)
         return kmv_fail(err, KMV_ENOTSUP, "probe: logits leave the range of float32");
     return KMV_OK;

@@ -23,7 +23,8 @@ kmv_status kmv_leaf_attention_create(const kmv_problem *problem,
                                      kmv_error *err);
 void kmv_leaf_attention_destroy(kmv_leaf_attention *a);
 
-/** y ~ P x as context says; `effort` times the samples planned. Allocates nothing. KMV_ENOTSUP
+/** y ~ P x as context says; `effort` times the samples planned, infinite: every key is computed.
+ *  Allocates nothing. KMV_ENOTSUP
  *  where logits leave the range of float. */
 kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
                                     kmv_apply_context *context, kmv_error *err);

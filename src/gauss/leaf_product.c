@@ -60,11 +60,11 @@ static kmv_status make_rooms(kmv_leaf_product *p, size_t r, kmv_error *err)
     return KMV_OK;
 }
 
-kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, size_t r,
-                                   int threads, kmv_leaf_product **out, kmv_cost *cost,
+kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, size_t rows,
+                                   size_t r, int threads, kmv_leaf_product **out, kmv_cost *cost,
                                    kmv_error *err)
 {
-    const size_t n_q = problem->q->n, n_k = problem->k->n, d = problem->q->d;
+    const size_t n_k = problem->k->n, d = problem->q->d;
     const kmv_attend_unit unit = kmv_attend_unit_of(tile, d);
     kmv_leaf_product *p = kmv_alloc(1, sizeof *p, "exact attention", err);
     kmv_status st;
@@ -74,7 +74,7 @@ kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *t
     p->problem = problem;
     p->threads = threads;
     if ((st = kmv_leaf_frame_init(&p->frame, problem, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&p->queries, &unit, 0, PARTS, n_q, d, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&p->queries, &unit, 0, PARTS, rows, d, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&p->keys, &unit, 1, PARTS, n_k, d, err)) != KMV_OK ||
         (st = kmv_leaf_values_init(&p->values, &unit, PARTS, n_k, r, err)) != KMV_OK ||
         (st = kmv_softmax_sums_init(&p->sums, tile, p->queries.capacity, r, err)) != KMV_OK ||
@@ -82,10 +82,14 @@ kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *t
         kmv_leaf_product_destroy(p);
         return st;
     }
-    kmv_leaf_set_pack(&p->queries, &p->frame, problem->q, NULL, n_q, threads, cost);
     kmv_leaf_set_pack(&p->keys, &p->frame, problem->k, NULL, n_k, threads, cost);
     *out = p;
     return KMV_OK;
+}
+
+void kmv_leaf_product_queries(kmv_leaf_product *p, const size_t *which, size_t n, kmv_cost *cost)
+{
+    kmv_leaf_set_pack(&p->queries, &p->frame, p->problem->q, which, n, p->threads, cost);
 }
 
 /* The block's sums over leaves first .. end - 1. Exponents are taken relative to the largest of the
@@ -94,13 +98,18 @@ static double attend(kmv_leaf_product *p, size_t block, size_t first, size_t end
                      kmv_leaf_sums *room)
 {
     const kmv_attend_unit *u = &p->queries.unit;
-    const size_t row = block * u->rows, seen_most = kmv_leaf_seen(p->problem, row + u->rows - 1);
+    const size_t row = block * u->rows;
+    size_t seen_most = 0, seen[KMV_ATTEND_ROWS_MAX];
     kmv_leaf_visit visit = {.keys = &p->keys,
                             .values = &p->values,
                             .list = p->list + first,
                             .masked = p->problem->causal};
     double pairs;
 
+    for (size_t i = 0; i < u->rows; i++) {
+        seen[i] = kmv_leaf_seen(p->problem, kmv_leaf_row(&p->queries, row + i));
+        seen_most = seen[i] > seen_most ? seen[i] : seen_most;
+    }
     end = end * u->keys < seen_most ? end : (seen_most + u->keys - 1) / u->keys;
     if (end <= first)
         return 0;
@@ -111,8 +120,7 @@ static double attend(kmv_leaf_product *p, size_t block, size_t first, size_t end
     for (size_t i = 0; i < u->rows; i++) {
         float top = -INFINITY;
 
-        for (size_t j = 0; j < u->keys && first * u->keys + j < kmv_leaf_seen(p->problem, row + i);
-             j++)
+        for (size_t j = 0; j < u->keys && first * u->keys + j < seen[i]; j++)
             top = room->e[i * u->keys + j] > top ? room->e[i * u->keys + j] : top;
         room->top[i] = isfinite(top) ? ceilf(top) : 0;
     }
@@ -146,7 +154,7 @@ static double pack_values(kmv_leaf_product *p, const double *x, size_t r)
 int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, double *y,
                            kmv_cost *cost)
 {
-    const size_t n_q = p->problem->q->n, blocks = p->queries.count;
+    const size_t n_q = p->queries.n, blocks = p->queries.count;
     const size_t fit = CHUNK_BYTES / (p->keys.size + p->values.size), step = fit > 0 ? fit : 1;
     const double unit = pack_values(p, x, r);
     double pairs = 0;

@@ -1,4 +1,5 @@
-/* gauss/leaf_product.h - exact attention through the matrix unit: every leaf for every block. */
+/* gauss/leaf_product.h - exact attention in blocks and leaves: every leaf for every block, of all
+ * queries or of some. */
 #ifndef KMV_GAUSS_LEAF_PRODUCT_H
 #define KMV_GAUSS_LEAF_PRODUCT_H
 
@@ -6,18 +7,22 @@
 
 typedef struct kmv_leaf_product kmv_leaf_product;
 
-/** Pack the points of a softmax problem in as many parts as float has; room for r columns.
- * KMV_ENOMEM. */
-kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, size_t r,
-                                   int threads, kmv_leaf_product **out, kmv_cost *cost,
+/** Pack the keys of a softmax problem in as many parts as float has; room for up to `rows` queries
+ *  and r columns. KMV_ENOMEM. */
+kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, size_t rows,
+                                   size_t r, int threads, kmv_leaf_product **out, kmv_cost *cost,
                                    kmv_error *err);
 void kmv_leaf_product_destroy(kmv_leaf_product *p);
 
+/** Pack the queries which[0 .. n-1] (NULL: the first n), n at most as reserved; which stays while
+ *  products with them are taken. Allocates nothing. */
+void kmv_leaf_product_queries(kmv_leaf_product *p, const size_t *which, size_t n, kmv_cost *cost);
+
 /**
- * y = P x, n_q x r doubles. One pass over the pairs, leaves that the mask hides are skipped;
- * allocates nothing; same bits for any number of threads. Exponents and values are as exact as
- * float32, entries are rounded to 16 bits, numerators and denominators alike. Returns 0 where
- * logits leave the range of float.
+ * Row i of y = row which[i] of P x: n x r doubles. One pass over the pairs, leaves that the mask
+ * hides are skipped; allocates nothing; same bits for any number of threads. Exponents and values
+ * are as exact as float32; entries are rounded to 16 bits on a matrix unit, numerators and
+ * denominators alike. Returns 0 where logits leave the range of float.
  */
 int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, double *y,
                            kmv_cost *cost);

@@ -91,6 +91,7 @@ void kmv_leaf_set_pack(kmv_leaf_set *s, const kmv_leaf_frame *f, const kmv_point
     const double flops = 6.0 * (double)n * (double)s->d;
 
     s->n = n;
+    s->which = which;
     s->count = n / s->each + (n % s->each != 0);
 #pragma omp parallel for num_threads(kmv_threads_for(flops, threads)) schedule(static)
     for (size_t m = 0; m < s->count; m++) {
@@ -196,6 +197,12 @@ size_t kmv_leaf_seen(const kmv_problem *problem, size_t row)
     return problem->causal ? row + n_k - n_q + 1 : n_k;
 }
 
+size_t kmv_leaf_row(const kmv_leaf_set *queries, size_t slot)
+{
+    slot = slot < queries->n ? slot : queries->n - 1;
+    return queries->which != NULL ? queries->which[slot] : slot;
+}
+
 static void run(const kmv_leaf_set *queries, size_t block, const kmv_leaf_visit *visits,
                 size_t n_visits, size_t seen_least, kmv_leaf_sums *s)
 {
@@ -278,7 +285,7 @@ double kmv_leaf_block(const kmv_problem *problem, const kmv_leaf_set *queries, s
     double pairs = 0;
 
     for (size_t i = 0; i < s->rows; i++) {
-        s->seen[i] = kmv_leaf_seen(problem, first + i);
+        s->seen[i] = kmv_leaf_seen(problem, kmv_leaf_row(queries, first + i));
         least = s->seen[i] < least ? s->seen[i] : least;
     }
     run(queries, block, visits, n_visits, least, s);

@@ -29,14 +29,16 @@ typedef struct {
     size_t each, count;    /* slots of a block or leaf; how many are in use */
     size_t size;           /* bytes of one */
     char *data;
-    float *offset; /* by slot */
+    float *offset;       /* by slot */
+    const size_t *which; /* rows by slot as packed, borrowed; NULL: their own order */
 } kmv_leaf_set;
 
 kmv_status kmv_leaf_set_init(kmv_leaf_set *s, const kmv_attend_unit *unit, int keys, int parts,
                              size_t capacity, size_t d, kmv_error *err);
 void kmv_leaf_set_clear(kmv_leaf_set *s);
 
-/** Pack the rows which[0 .. n-1] (NULL: the first n) of p. Allocates nothing. n <= capacity. */
+/** Pack the rows which[0 .. n-1] (NULL: the first n) of p. Allocates nothing. n <= capacity. which
+ *  must stay while the set is used. */
 void kmv_leaf_set_pack(kmv_leaf_set *s, const kmv_leaf_frame *f, const kmv_points *p,
                        const size_t *which, size_t n, int threads, kmv_cost *cost);
 
@@ -87,6 +89,9 @@ void kmv_leaf_sums_clear(kmv_leaf_sums *s);
 
 /** How many keys query row `row` of the problem sees. */
 size_t kmv_leaf_seen(const kmv_problem *problem, size_t row);
+
+/** The row that stands in a slot of packed queries; empty slots repeat the last. */
+size_t kmv_leaf_row(const kmv_leaf_set *queries, size_t slot);
 
 /**
  * sum_i = sum over the visits' keys of 2^(e_ij - top_i), part likewise times values, for the rows

@@ -1,0 +1,167 @@
+/* algo/auto_softmax.c - see auto_softmax.h. */
+#include "algo/auto_softmax.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+extern const kmv_algo kmv_algo_exact;
+
+enum {
+    SMALLEST = 1024, /* points, below which exact is chosen at once */
+    ATTEMPTS = 2,    /* products with samples, before every key */
+    TEXT = 400
+};
+
+static const double GROWTH = 4; /* times the samples where a certificate failed: half the error */
+
+/* What exact rows are off by, relative to |V|: float exponents, entries of 16 bits. */
+static const double ROUNDING = 1e-5;
+
+/* With fewer bits than that even every key, as leaf_attention computes it, may miss eps. */
+static const double LEAST_EPS = 1e-4;
+
+struct kmv_auto_softmax {
+    const kmv_auto_softmax_options *options;
+    double eps, delta;
+    void *exact;                    /* state of exact, or NULL */
+    kmv_leaf_attention *attention;  /* else */
+    kmv_leaf_attention_options how; /* of it */
+    kmv_leaf_product *product;      /* for rows of the certificate */
+    kmv_certifier *certifier;
+    char detail[TEXT];
+    char *text;
+    size_t text_size;
+};
+
+void kmv_auto_softmax_destroy(kmv_auto_softmax *a)
+{
+    if (a == NULL)
+        return;
+    kmv_algo_exact.destroy(a->exact);
+    kmv_leaf_attention_destroy(a->attention);
+    kmv_certifier_destroy(a->certifier);
+    kmv_leaf_product_destroy(a->product);
+    kmv_free(a);
+}
+
+static kmv_status make_certifier(kmv_auto_softmax *a, const kmv_problem *problem,
+                                 const kmv_prepare_context *context, kmv_error *err)
+{
+    const kmv_auto_softmax_options *o = a->options;
+    kmv_certifier_setup setup = {.problem = problem,
+                                 .columns = context->settings->r,
+                                 .rows = o->rows,
+                                 .kind = o->certify,
+                                 .share = o->share,
+                                 .rounding = ROUNDING,
+                                 .threads = context->threads};
+    kmv_status st;
+
+    if (o->certify == KMV_CERTIFY_NONE)
+        return KMV_OK;
+    if ((st = kmv_leaf_product_create(problem, context->tile, o->rows, setup.columns,
+                                      context->threads, &a->product, context->cost, err)) != KMV_OK)
+        return st;
+    setup.product = a->product;
+    return kmv_certifier_create(&setup, &a->certifier, err);
+}
+
+static kmv_status take_exact(kmv_auto_softmax *a, const kmv_problem *problem,
+                             const kmv_prepare_context *context, const char *why, kmv_error *err)
+{
+    kmv_prepare_context inner = *context;
+    kmv_status st;
+
+    inner.text = a->detail;
+    inner.text_size = sizeof a->detail;
+    if ((st = kmv_algo_exact.prepare(problem, NULL, &inner, &a->exact, err)) == KMV_OK)
+        snprintf(a->text, a->text_size, "auto: exact, %s", why);
+    return st;
+}
+
+kmv_status kmv_auto_softmax_create(const kmv_problem *problem,
+                                   const kmv_auto_softmax_options *options,
+                                   const kmv_prepare_context *context, kmv_auto_softmax **out,
+                                   kmv_error *err)
+{
+    kmv_auto_softmax *a = kmv_alloc(1, sizeof *a, "planner of attention", err);
+    kmv_prepare_context inner = *context;
+    const int small = problem->q->n < SMALLEST || problem->k->n < SMALLEST;
+    kmv_status st;
+
+    if (a == NULL)
+        return KMV_ENOMEM;
+    a->options = options;
+    a->eps = context->settings->eps;
+    a->delta = context->settings->delta;
+    a->text = context->text;
+    a->text_size = context->text_size;
+    a->how.safety = 1.25;
+    inner.text = a->detail;
+    inner.text_size = sizeof a->detail;
+    if (options->exact)
+        st = take_exact(a, problem, context, "as asked", err);
+    else if (small)
+        st = take_exact(a, problem, context, "since there are few points", err);
+    else if (a->eps < LEAST_EPS)
+        st = take_exact(a, problem, context, "since eps is near what rounding leaves", err);
+    else if ((st = kmv_leaf_attention_create(problem, &a->how, &inner, &a->attention, err)) ==
+             KMV_OK)
+        st = make_certifier(a, problem, context, err);
+    if (st != KMV_OK) {
+        kmv_auto_softmax_destroy(a);
+        return st;
+    }
+    if (a->attention != NULL)
+        snprintf(a->text, a->text_size, "auto: %s", a->detail);
+    *out = a;
+    return KMV_OK;
+}
+
+/* Judge the product; returns whether it may be given out. */
+static int judge(kmv_auto_softmax *a, kmv_apply_context *context, uint64_t key, size_t attempt)
+{
+    const double start = kmv_now_s(),
+                 before = isnan(context->t_certify_s) ? 0 : context->t_certify_s;
+    kmv_certificate found;
+
+    kmv_certify(a->certifier, context, kmv_stream_key(key, "certificate", attempt),
+                a->delta / (ATTEMPTS + 1), &found);
+    context->t_certify_s = before + kmv_now_s() - start;
+    context->err_est = found.err_est;
+    context->bound = found.bound;
+    context->bound_kind = a->options->certify == KMV_CERTIFY_RANGE ? "range" : "model";
+    snprintf(a->text, a->text_size,
+             "auto: %s; product %zu; at most %.2g of the rows err by more than %.3g |V|", a->detail,
+             attempt + 1, found.share, found.row_max);
+    return found.err_est <= a->eps;
+}
+
+kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *context, kmv_error *err)
+{
+    const uint64_t key = context->key;
+    const size_t attempts = a->options->grow && a->certifier != NULL ? ATTEMPTS + 1 : 1;
+    double effort = a->options->effort;
+    kmv_status st = KMV_OK;
+
+    if (a->exact != NULL)
+        return kmv_algo_exact.apply(a->exact, context, err);
+    for (size_t attempt = 0; attempt < attempts; attempt++, effort *= GROWTH) {
+        context->key = kmv_stream_key(key, "attempt", attempt);
+        if ((st = kmv_leaf_attention_apply(a->attention, attempt < ATTEMPTS ? effort : INFINITY,
+                                           context, err)) != KMV_OK)
+            break;
+        if (a->certifier == NULL) {
+            snprintf(a->text, a->text_size, "auto: %s", a->detail);
+            break;
+        }
+        if (judge(a, context, key, attempt))
+            break;
+    }
+    context->key = key;
+    return st;
+}
