@@ -193,7 +193,7 @@ static void survey_group(const survey *s, size_t group, float *e)
 
     u->exponents(u, s->pilot->data + group * s->pilot->size, s->pilot->offset + first,
                  s->keys->data, s->keys->offset, s->keys->count, s->keys->d, s->keys->parts, e,
-                 s->n);
+                 s->ld);
     for (size_t i = 0; i < u->rows && i < left; i++) {
         const size_t row = s->rows[first + i];
         float *entries = e + i * s->ld, top, total;
