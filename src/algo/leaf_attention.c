@@ -28,6 +28,7 @@ typedef struct {
     kmv_leaf_sums sums;
     uint32_t *list, *sample_list;
     float *offsets;
+    unsigned char *visited; /* by leaf: whether the block visits it */
 } thread_room;
 
 struct kmv_leaf_attention {
@@ -41,9 +42,10 @@ struct kmv_leaf_attention {
     kmv_leaf_scores scores;
     kmv_leaf_plan plan;
     gsl_rng *rng;
-    float *score, *p;    /* 3 n_k; probabilities */
-    double *mean;        /* r */
-    size_t *drawn, most; /* sampled keys, how many may be */
+    float *score, *p;     /* 3 n_k; probabilities */
+    double *mean;         /* r */
+    size_t *drawn, most;  /* sampled keys, how many may be */
+    uint32_t *drawn_leaf; /* the leaf that each lies in */
     thread_room *rooms;
     char *text, plan_text[160];
     size_t text_size;
@@ -57,6 +59,7 @@ static void destroy_rooms(kmv_leaf_attention *a)
         kmv_leaf_sums_clear(&a->rooms[t].sums);
         kmv_free(a->rooms[t].list);
         kmv_free(a->rooms[t].offsets);
+        kmv_free(a->rooms[t].visited);
     }
     kmv_free(a->rooms);
 }
@@ -80,6 +83,7 @@ void kmv_leaf_attention_destroy(kmv_leaf_attention *a)
     kmv_free(a->p);
     kmv_free(a->mean);
     kmv_free(a->drawn);
+    kmv_free(a->drawn_leaf);
     kmv_free(a);
 }
 
@@ -97,7 +101,8 @@ static kmv_status make_rooms(kmv_leaf_attention *a, kmv_error *err)
             return st;
         room->list = kmv_alloc(a->keys.count + a->most, sizeof *room->list, "lists of leaves", err);
         room->offsets = kmv_alloc(a->most + a->keys.each, sizeof *room->offsets, "offsets", err);
-        if (room->list == NULL || room->offsets == NULL)
+        room->visited = kmv_alloc(a->keys.count, 1, "marks of leaves", err);
+        if (room->list == NULL || room->offsets == NULL || room->visited == NULL)
             return KMV_ENOMEM;
         room->sample_list = room->list + a->keys.count;
     }
@@ -121,8 +126,9 @@ static kmv_status make_room(kmv_leaf_attention *a, size_t r, kmv_error *err)
     a->p = kmv_alloc(n, sizeof *a->p, "probabilities", err);
     a->mean = kmv_alloc(r, sizeof *a->mean, "mean of values", err);
     a->drawn = kmv_alloc(a->most + 1, sizeof *a->drawn, "sampled columns", err);
+    a->drawn_leaf = kmv_alloc(a->most + 1, sizeof *a->drawn_leaf, "sampled columns", err);
     if (a->score == NULL || a->p == NULL || a->mean == NULL || a->drawn == NULL ||
-        (a->rng = kmv_rng_create(1, err)) == NULL)
+        a->drawn_leaf == NULL || (a->rng = kmv_rng_create(1, err)) == NULL)
         return KMV_ENOMEM;
     return make_rooms(a, err);
 }
@@ -285,31 +291,35 @@ static void pack_sample(kmv_leaf_attention *a, const kmv_apply_context *context,
                       context->cost);
     kmv_leaf_values_pack(&a->sample_values, context->x, context->r, a->drawn, count, a->mean,
                          1 / unit, a->threads);
-    for (size_t m = 0; m < count; m++)
+    for (size_t m = 0; m < count; m++) {
         a->sample.offset[m] -= log2f(a->p[a->drawn[m]]);
+        a->drawn_leaf[m] = (uint32_t)(a->drawn[m] / a->keys.each);
+    }
 }
 
 /* ---- product --------------------------------------------------------------------------------- */
 
-/* Leaves the block visits. */
-static size_t list_leaves(const kmv_leaf_attention *a, size_t block, int all, size_t partial,
-                          thread_room *room)
+/* Leaves the block visits; the others are marked as such. */
+static size_t list_leaves(const kmv_leaf_attention *a, size_t block, int all, thread_room *room)
 {
+    const size_t partial = kmv_leaf_scores_partial(a->problem, &a->queries, &a->keys, block);
     const size_t visible =
         kmv_leaf_scores_visible(&a->scores, a->problem, &a->queries, &a->keys, block);
     size_t count = 0;
 
     for (size_t l = 0; l < visible; l++) {
-        if (all || kmv_leaf_plan_visits(&a->plan, &a->scores, block, l, partial))
-            room->list[count++] = (uint32_t)l;
+        room->visited[l] =
+            (unsigned char)(all || kmv_leaf_plan_visits(&a->plan, &a->scores, block, l, partial));
+        room->list[count] = (uint32_t)l;
+        count += room->visited[l];
     }
+    memset(room->visited + visible, 1, a->keys.count - visible); /* masked: not sampled either */
     return count;
 }
 
 /* Sampled columns that lie in no leaf the block visits: their offsets, and the leaves of the sample
  * that hold any. */
-static size_t list_sample(const kmv_leaf_attention *a, size_t block, size_t partial,
-                          thread_room *room)
+static size_t list_sample(const kmv_leaf_attention *a, thread_room *room)
 {
     const size_t each = a->keys.each;
     size_t count = 0;
@@ -320,9 +330,7 @@ static size_t list_sample(const kmv_leaf_attention *a, size_t block, size_t part
 
         for (size_t m = 0; m < each; m++) {
             const size_t slot = s * each + m;
-            const int used =
-                slot < a->sample.n &&
-                !kmv_leaf_plan_visits(&a->plan, &a->scores, block, a->drawn[slot] / each, partial);
+            const int used = slot < a->sample.n && !room->visited[a->drawn_leaf[slot]];
 
             offsets[m] = used ? a->sample.offset[slot] : -INFINITY;
             any |= used;
@@ -370,7 +378,6 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
     for (size_t m = 0; m < a->queries.count; m++) {
         /* Causal blocks grow: the long ones first. */
         const size_t block = a->queries.count - 1 - m;
-        const size_t partial = kmv_leaf_scores_partial(a->problem, &a->queries, &a->keys, block);
         thread_room *room = a->rooms + omp_get_thread_num();
         kmv_leaf_visit visits[2] = {{.keys = &a->keys,
                                      .values = &a->values,
@@ -381,8 +388,8 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
                                      .list = room->sample_list,
                                      .offsets = room->offsets}};
 
-        visits[0].count = list_leaves(a, block, all, partial, room);
-        visits[1].count = all ? 0 : list_sample(a, block, partial, room);
+        visits[0].count = list_leaves(a, block, all, room);
+        visits[1].count = all ? 0 : list_sample(a, room);
         memcpy(room->sums.top, a->scores.top + block * a->queries.each,
                a->queries.each * sizeof(float));
         pairs += kmv_leaf_block(a->problem, &a->queries, block, visits, 2, &room->sums);

@@ -23,6 +23,7 @@ enum {
 
 static const float LARGEST = 0.25f;
 static const double BY_PILOT = 0.8, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
+static const double CLOSE = 0.01;                   /* numbers of samples that are the same */
 static const double ALL_ABOVE = 0.7; /* of all pairs: a plan that needs as many visits everything */
 
 static int code_of(float share)
@@ -113,9 +114,9 @@ static void set_scores(const mixture *m)
  * target: m = sum c^2/s / (target + sum c^2) over the columns with p < 1. */
 static double samples_for(const mixture *x, double target)
 {
-    double m = 0;
+    double m = 0, last = -1;
 
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS && !(fabs(m - last) <= CLOSE * m); round++) {
         double ratio = 0, whole = 0;
 
         for (size_t j = 0; j < x->n; j += x->stride) {
@@ -128,6 +129,7 @@ static double samples_for(const mixture *x, double target)
             whole += (double)((first ? a : 0) + (second ? b : 0));
         }
         /* Of every stride-th column the scores sum to 1, and their share of V is judged. */
+        last = m;
         m = ratio / 2 * (double)x->stride / (target + whole / 2 * (double)x->stride);
     }
     return m;

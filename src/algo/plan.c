@@ -138,20 +138,29 @@ out:
 }
 
 /* Whether all is finite, all zero, any negative; names the first value that is not finite. The loop
- * over everything has no way out, so that the compiler makes vectors of it. */
+ * over everything keeps several results without a way out, so that it becomes vectors. */
 static kmv_status scan_x(const double *x, size_t n, size_t r, int *all_zero, int *negative,
                          kmv_error *err)
 {
-    double nought = 0, least = 0, most = 0;
+    enum { WIDE = 8 };
+    const size_t count = n * r;
+    double nought[WIDE] = {0}, least[WIDE] = {0}, most[WIDE] = {0};
 
-    for (size_t j = 0; j < n * r; j++) {
-        nought += x[j] * 0; /* NaN from infinities and NaN */
-        least = x[j] < least ? x[j] : least;
-        most = x[j] > most ? x[j] : most;
+    for (size_t j = 0; j < count; j++) {
+        const size_t t = j % WIDE;
+
+        nought[t] += x[j] * 0; /* NaN from infinities and NaN */
+        least[t] = x[j] < least[t] ? x[j] : least[t];
+        most[t] = x[j] > most[t] ? x[j] : most[t];
     }
-    *all_zero = least == 0 && most == 0;
-    *negative = least < 0;
-    for (size_t j = 0; j < n * r && !(nought == 0); j++) {
+    for (size_t t = 1; t < WIDE; t++) {
+        nought[0] += nought[t];
+        least[0] = least[t] < least[0] ? least[t] : least[0];
+        most[0] = most[t] > most[0] ? most[t] : most[0];
+    }
+    *all_zero = least[0] == 0 && most[0] == 0;
+    *negative = least[0] < 0;
+    for (size_t j = 0; j < count && !(nought[0] == 0); j++) {
         if (!isfinite(x[j]))
             return kmv_fail(err, KMV_EINVAL, "x: element [%zu, %zu] is %g, want finite", j / r,
                             j % r, x[j]);

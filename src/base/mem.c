@@ -5,8 +5,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/status.h"
+
+/* Blocks from here on stand on huge pages where the system has them to give: plans fill megabytes
+ * once, and touching 4 KiB pages for the first time took a quarter of that time. */
+enum { HUGE_FROM = 1 << 20, HUGE_PAGE = 2 << 20 };
 
 /* The size stands in front of the block, so that freeing needs no table; it takes a whole aligned
  * slot to keep the block itself aligned. */
@@ -17,9 +22,20 @@ typedef union {
 
 static _Atomic size_t current, peak, calls;
 
+static header *take_block(size_t bytes)
+{
+    const size_t align = bytes < HUGE_FROM ? KMV_ALIGN : HUGE_PAGE;
+    const size_t total = kmv_round_up(bytes + sizeof(header), align);
+    header *h = total > 0 ? aligned_alloc(align, total) : NULL;
+
+    if (h != NULL && align == HUGE_PAGE)
+        madvise(h, total, MADV_HUGEPAGE); /* advice: it may be declined */
+    return h;
+}
+
 void *kmv_alloc_raw(size_t count, size_t size, const char *what, kmv_error *err)
 {
-    size_t bytes, total, held, seen;
+    size_t bytes, held, seen;
     header *h;
 
     if (size != 0 && count > (SIZE_MAX / 2) / size) {
@@ -27,8 +43,7 @@ void *kmv_alloc_raw(size_t count, size_t size, const char *what, kmv_error *err)
         return NULL;
     }
     bytes = count * size;
-    total = kmv_round_up(bytes + sizeof(header), KMV_ALIGN);
-    if ((h = aligned_alloc(KMV_ALIGN, total)) == NULL) {
+    if ((h = take_block(bytes)) == NULL) {
         kmv_fail(err, KMV_ENOMEM, "%s: no memory for %zu bytes", what, bytes);
         return NULL;
     }
