@@ -11,84 +11,6 @@
 #include "base/status.h"
 #include "bench/stats.h"
 
-#define TEXT(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_TEXT, help)
-#define REAL(field, unit, help) KMV_COLUMN(kmv_summary, field, unit, KMV_COL_REAL, help)
-#define INT(field, help)        KMV_COLUMN(kmv_summary, field, "", KMV_COL_INT, help)
-#define BOOL(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_BOOL, help)
-
-static const kmv_column columns[] = {
-    TEXT(experiment, "name of the experiment"),
-    TEXT(sweep, "name of the sweep within it; of several, joined by +"),
-    {"case", "", KMV_COL_TEXT, offsetof(kmv_summary, case_id), sizeof((kmv_summary *)0)->case_id,
-     "id of the case"},
-    TEXT(dataset, "name of the data set"),
-    TEXT(matrix, "gauss or softmax"),
-    BOOL(causal, "entries above the diagonal count as zero"),
-    TEXT(center, "shift of the keys"),
-    INT(n_q, "number of queries"),
-    INT(n_k, "number of keys"),
-    INT(d, "dimension"),
-    INT(r, "columns of X"),
-    TEXT(sigma_spec, "bandwidth as asked"),
-    REAL(sigma, "coordinate", "bandwidth used"),
-    TEXT(x_kind, "kind of the vector x"),
-    TEXT(algo, "algorithm"),
-    TEXT(algo_opts, "options that differ from their defaults"),
-    REAL(eps, "", "error asked for; empty where the algorithm does not use it"),
-    REAL(delta, "", "failure probability asked for"),
-    TEXT(isa, "instruction set"),
-    INT(threads, "threads"),
-    INT(reps, "repetitions recorded"),
-    INT(ok, "of them ok"),
-    INT(fail_eps, "of them that missed eps"),
-    INT(skipped, "of them skipped"),
-    INT(timeout, "of them out of time"),
-    INT(oom, "of them out of memory"),
-    INT(error, "of them in error"),
-    REAL(t_total_med_s, "s", "median time of preparation and one product"),
-    REAL(t_total_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_total_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_prepare_med_s, "s", "median time of preparation"),
-    REAL(t_prepare_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_prepare_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_apply_med_s, "s", "median time of one product"),
-    REAL(t_apply_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_apply_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(speedup_total_med, "", "time of exact / time, with preparation, paired by repetition"),
-    REAL(speedup_total_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_total_hi, "", "upper end of its 95 % interval"),
-    REAL(speedup_apply_med, "", "the same without preparation"),
-    REAL(speedup_apply_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_apply_hi, "", "upper end of its 95 % interval"),
-    REAL(pairs_frac, "", "kernel entries evaluated / unmasked entries"),
-    REAL(pairs_per_query, "", "kernel entries evaluated / n_q, of the unmasked ones"),
-    REAL(flops, "", "preparation and one product"),
-    REAL(mem_peak_b, "bytes", "allocated by the algorithm at its peak"),
-    REAL(err_l2_med, "", "median of |y - Kx| / |x| (softmax: / |V|)"),
-    REAL(err_l2_lo, "", "lower end of its 95 % interval"),
-    REAL(err_l2_hi, "", "upper end of its 95 % interval"),
-    REAL(err_l2_max, "", "largest over the repetitions"),
-    REAL(err_hi_max, "", "largest upper end of the interval of a repetition"),
-    TEXT(err_kind, "full, or rows:M when judged on M sampled rows"),
-    REAL(err_rel_med, "", "median of |y - Kx| / |Kx|"),
-    REAL(row_err_p95_med, "", "median of the 95th percentile over rows of the relative error"),
-    REAL(err_op_med, "", "softmax: median of the error in the operator norm"),
-    REAL(null_err, "", "error of answering 0"),
-    REAL(mean_err, "", "softmax: error of answering with the mean of V"),
-    REAL(floor_err, "", "error of answering 0 or, for softmax, the mean of V if that is better"),
-    REAL(null_op, "", "softmax: operator error of answering 0"),
-    REAL(mean_op, "", "softmax: operator error of answering with the mean"),
-    REAL(bound_max, "", "largest certified bound"),
-    TEXT(bound_kind, "range (proved), model (not proved), float32 (rounding only)"),
-    REAL(eps_judged, "", "error against which the case is judged"),
-    BOOL(meets_eps, "every repetition ran and has err_l2 <= eps_judged"),
-    BOOL(trivial, "answering 0 (softmax: or the mean) meets eps_judged"),
-    TEXT(reason, "why the first repetition that is not ok is not"),
-    {0},
-};
-
-const kmv_schema kmv_summary_schema = {columns, sizeof(kmv_summary)};
-
 static double total(const kmv_record *r)
 {
     return r->t_prepare_s + r->t_apply_s;
@@ -283,7 +205,7 @@ static void describe(const group *g, kmv_summary *c)
     const kmv_record *first = g->rows[0];
 
     kmv_row_clear(&kmv_summary_schema, c);
-    for (const kmv_column *to = columns; to->name != NULL; to++) {
+    for (const kmv_column *to = kmv_summary_schema.columns; to->name != NULL; to++) {
         const kmv_column *from = kmv_column_find(&kmv_record_schema, to->name);
 
         /* Statistics are filled in afterwards; what names the case is the same in every row. */
