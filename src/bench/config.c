@@ -71,6 +71,7 @@ static const value_key experiment_keys[] = {
     VALUE(kmv_config, "min_time", VALUE_SECONDS, min_time_s, 0, 1e6),
     VALUE(kmv_config, "verify_rows", VALUE_SIZE, verify_rows, 2, 1e9),
     VALUE(kmv_config, "verify_pairs", VALUE_REAL, verify_pairs_max, 0, 1e18),
+    VALUE(kmv_config, "op_norm_pairs", VALUE_REAL, op_norm_pairs_max, 0, 1e18),
     VALUE(kmv_config, "limit_time", VALUE_SECONDS, limit_time_s, 1e-3, 1e9),
     VALUE(kmv_config, "limit_memory", VALUE_BYTES, limit_memory_b, 1e6, 1e18),
     {0},
@@ -531,7 +532,8 @@ kmv_status kmv_config_read(const char *path, kmv_config *config, kmv_error *err)
                     .reps = 5,
                     .min_time_s = 0.1,
                     .verify_rows = 256,
-                    .verify_pairs_max = 16777216, /* n = 4096 */
+                    .verify_pairs_max = 16777216,   /* n = 4096 */
+                    .op_norm_pairs_max = 268435456, /* n = 16384 */
                     .limit_time_s = 600};
     kmv_ini ini = {0};
     kmv_status st;

@@ -61,8 +61,9 @@ typedef struct {
     uint64_t seed;
     size_t reps;
     double min_time_s;
-    size_t verify_rows;      /* rows judged when the full float64 product is too large */
-    double verify_pairs_max; /* entries up to which it is judged in full */
+    size_t verify_rows;       /* rows judged when the full float64 product is too large */
+    double verify_pairs_max;  /* entries up to which it is judged in full */
+    double op_norm_pairs_max; /* softmax: entries up to which |P|_op is found */
     double limit_time_s, limit_memory_b;
     kmv_config_dataset *datasets;
     size_t n_datasets;

@@ -286,7 +286,8 @@ static void set_up(kmv_runner *r, const char *cache)
                                     .judge = {.cache = cache,
                                               .seed = c->seed,
                                               .rows = c->verify_rows,
-                                              .pairs_max = c->verify_pairs_max}};
+                                              .pairs_max = c->verify_pairs_max,
+                                              .op_norm_pairs = c->op_norm_pairs_max}};
     r->trial.judge.threads = r->provenance.cores;
     r->limits =
         (kmv_limits){r->options->limit_time_s, r->options->limit_memory_b, r->trial.threads + 1};

@@ -212,7 +212,7 @@ static void describe(const group *g, kmv_summary *c)
         if (from != NULL && from->type == to->type && from->size == to->size)
             memcpy((char *)c + to->offset, (const char *)first + from->offset, to->size);
     }
-    c->trivial = NAN;
+    c->trivial = c->trivial_op = NAN;
     c->reason[0] = '\0';
     c->reps = (double)g->count;
     for (size_t s = 0; s < sizeof statuses / sizeof *statuses; s++) {
@@ -299,6 +299,7 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
 
 static void judge_case(const kmv_record *const *rows, kmv_summary *c)
 {
+    const double floor_op = fmin(c->null_op, c->mean_op); /* the one that is no NaN */
     int all = c->reps > 0;
 
     if (!(c->eps_judged > 0))
@@ -308,6 +309,8 @@ static void judge_case(const kmv_record *const *rows, kmv_summary *c)
     c->meets_eps = all;
     if (!isnan(c->floor_err))
         c->trivial = c->floor_err <= c->eps_judged;
+    if (!isnan(floor_op))
+        c->trivial_op = floor_op <= c->eps_judged;
 }
 
 /* The distinct eps asked for the product of a row; returns how many of at most max there are. */

@@ -33,7 +33,7 @@ typedef struct {
     double null_err, mean_err, floor_err, null_op, mean_op;
     double bound_max;
     char bound_kind[12];
-    double eps_judged, meets_eps, trivial;
+    double eps_judged, meets_eps, trivial, trivial_op;
 } kmv_summary;
 
 extern const kmv_schema kmv_summary_schema;
@@ -46,7 +46,8 @@ extern const kmv_schema kmv_summary_schema;
  *     t_total = t_prepare + t_apply;  speedup = t(exact) / t, paired by repetition with `exact` of
  *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA;
  *     meets_eps: every repetition ran and has err_l2 <= eps_judged;
- *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged.
+ *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged;
+ *     trivial_op: the smaller of null_op and mean_op is.
  * Of two records of the same case and repetition the later one counts. *cases: kmv_alloc'ed,
  * freed with kmv_free. KMV_ENOMEM.
  */

@@ -73,6 +73,7 @@ static const kmv_column columns[] = {
     REAL(eps_judged, "", "error against which the case is judged"),
     BOOL(meets_eps, "every repetition ran and has err_l2 <= eps_judged"),
     BOOL(trivial, "answering 0 (softmax: or the mean) meets eps_judged"),
+    BOOL(trivial_op, "the same in the operator norm"),
     TEXT(reason, "why the first repetition that is not ok is not"),
     {0},
 };

@@ -62,6 +62,16 @@ same "reasons to skip" "sigma = sum:0.25 is for gauss matrices only
 x: the problem has no values for kind 'v'" "$(get '$5 == "skipped"' reason)"
 same "the reference agrees with itself" 0 "$(get '$5 == "ok" && $20 == "exact-f64"' err_l2)"
 same "answering 0 is off by all of it" 1 "$(get '$5 == "ok" && $20 == "null"' err_rel)"
+for c in mean_err err_op null_op mean_op err_rel_mean p_op p_op_tol row_err_p50 row_err_p95 row_err_max; do
+    same "softmax fills $c" "" "$(awk -F'\t' -v want=$c 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        $at["status"] == "ok" && ($at["matrix"] == "softmax") != ($at[want] != "") && want !~ /^row/ ||
+        $at["status"] == "ok" && $at[want] == "" && want ~ /^row/' mixed/raw.tsv)"
+done
+awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+    $c["status"] == "ok" && $c["matrix"] == "softmax" && $c["algo"] == "null" { print $c["err_op"] - $c["null_op"] }' \
+    mixed/raw.tsv | sort -u >zero
+same "null errs by what null errs by" 0 "$(cat zero)"
+same "x of softmax is v" "v" "$(sed 's/^x = .*//; s/, p$//; s/gauss, //' b.ini >v.ini; "$KMV" run v.ini --dry-run | grep -o ' x=[a-z]*' | sort -u | cut -d= -f2)"
 # Fewer queries than keys: all of both, unless n says otherwise.
 if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
     "$PYTHON" - <<'END'
