@@ -83,7 +83,7 @@ static int keeps(const char *key, const char *value)
     row.causal = 0;
     add(&f, "kind", "sigma");
     add(&f, key, value);
-    return kmv_figure_keeps(&f, &kmv_record_schema, &row);
+    return kmv_figure_selects(&f, &kmv_record_schema, &row, 0);
 }
 
 static void filters_keep_rows(void **state)

@@ -314,7 +314,18 @@ static int item_matches(const char *item, const kmv_column *column, const void *
     return strcmp(item, text) == 0;
 }
 
-int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, const void *row)
+/* Nothing stands there, and that is no value of its own, as no options are. */
+static int is_open(const kmv_column *column, const void *row)
+{
+    char text[512];
+
+    if (strcmp(column->name, "algo_opts") == 0 || strcmp(column->name, "sweep") == 0)
+        return 0;
+    return *kmv_cell_text(column, row, text, sizeof text) == '\0';
+}
+
+static int keeps(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
+                 int planned)
 {
     for (size_t i = 0; i < figure->count; i++) {
         const kmv_config_entry *e = &figure->entries[i];
@@ -323,7 +334,7 @@ int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, 
         char item[512];
         int kept = 0;
 
-        if (column == NULL)
+        if (column == NULL || (planned && is_open(column, row)))
             continue;
         if (strcmp(name, "eps") == 0 && !(kmv_cell_value(column, row) > 0))
             continue;
@@ -333,4 +344,19 @@ int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, 
             return 0;
     }
     return 1;
+}
+
+int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
+                       int planned)
+{
+    const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(figure, "kind", ""));
+    const kmv_column *algo = kmv_column_find(schema, "algo");
+
+    if (algo != NULL && kmv_figure_value(figure, "algo", NULL) == NULL) {
+        for (size_t i = 0; i < KMV_FIGURE_COLUMNS && kind->leave_out[i] != NULL; i++) {
+            if (strcmp((const char *)row + algo->offset, kind->leave_out[i]) == 0)
+                return 0;
+        }
+    }
+    return keeps(figure, schema, row, planned);
 }

@@ -47,8 +47,14 @@ const kmv_figure_kind *kmv_figure_kind_find(const char *name);
  */
 kmv_status kmv_figure_check(const kmv_config_figure *figure, kmv_error *err);
 
-/** 1 when the filters of a (checked) section keep this row of schema. */
-int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, const void *row);
+/**
+ * 1 when a (checked) section selects this row of schema: its filters keep it, and without a filter
+ * on algo its kind does not leave its algorithm out. planned: the row is of a case that has not run
+ * (planned.h), so that filters on what only the run tells (causal, r, isa, threads) keep it where
+ * the row has nothing there.
+ */
+int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
+                       int planned);
 
 /** The value of a key of the section, or fallback. */
 const char *kmv_figure_value(const kmv_config_figure *figure, const char *key,
@@ -71,7 +77,8 @@ typedef struct {
  * errors, not a method) and, where errors are drawn, `exact-f64` (they are errors against it). What
  * tells curves apart, beside the algorithm (or data set), is found from the rows. A section that
  * selects no rows, or more than KMV_FIGURE_SERIES curves in a panel, is KMV_EINVAL with the
- * config's path and line. When every selected row is without numbers (skipped, out of time) nothing
+ * config's path and line; in an incomplete folder a section without rows is not drawn, and the note
+ * says so. When every selected row is without numbers (skipped, out of time) nothing
  * is written, outcome->drawn is 0 and the note says why.
  */
 enum { KMV_FIGURE_SERIES = 24, KMV_FIGURE_PANELS = 12 };

@@ -50,14 +50,6 @@ static int drawable(const kmv_figure_job *j, const void *row)
     return 1;
 }
 
-static int selected(const kmv_figure_job *j, const void *row)
-{
-    if (j->kind->source == KMV_FIGURE_RAW && kmv_figure_value(j->figure, "algo", NULL) == NULL &&
-        has_name(j->kind->leave_out, kmv_figure_text(j, "algo", row)))
-        return 0;
-    return kmv_figure_keeps(j->figure, j->schema, row);
-}
-
 static kmv_status fail_section(const kmv_figure_job *j, const char *what, size_t count,
                                kmv_error *err)
 {
@@ -79,7 +71,7 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
     for (size_t i = 0; i < j->n_rows; i++) {
         const void *row = (const char *)j->rows + i * j->schema->row_size;
 
-        if (!selected(j, row))
+        if (!kmv_figure_selects(j->figure, j->schema, row, 0))
             continue;
         outcome->rows++;
         if (drawable(j, row))
@@ -88,6 +80,11 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
             reason = kmv_figure_text(j, "reason", row);
     }
     outcome->points = j->n_points;
+    if (outcome->rows == 0 && j->results->incomplete) {
+        snprintf(outcome->note, sizeof outcome->note,
+                 "No rows of it yet: the folder does not hold all cases.");
+        return KMV_OK;
+    }
     if (outcome->rows == 0)
         return fail_section(j, "its filters select no rows", j->n_rows, err);
     if (j->n_points < outcome->rows)

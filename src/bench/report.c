@@ -154,7 +154,11 @@ static const char *title_of(const kmv_results *r)
 
 static const char *command(const kmv_results *r, char *text, size_t size)
 {
-    snprintf(text, size, "kmv run %s -o %s", kmv_results_fact(r, "config", "config.ini"), r->dir);
+    char config[1400], dir[1400];
+
+    snprintf(text, size, "kmv run %s -o %s",
+             kmv_shell_word(kmv_results_fact(r, "config", "config.ini"), config, sizeof config),
+             kmv_shell_word(r->dir, dir, sizeof dir));
     return text;
 }
 
@@ -200,7 +204,7 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
     const kmv_config_figure *f = &r->config.figures[number];
     const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""));
     const char *title = kmv_figure_value(f, "title", f->name);
-    char text[1400];
+    char text[1800], dir[1400], name[200];
     kmv_status st = KMV_OK;
 
     heading(p, 3, title);
@@ -226,7 +230,8 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
                    "sampled; exponents are fitted over n",
              outcome->points, outcome->series, outcome->note);
     paragraph(p, text);
-    snprintf(text, sizeof text, "kmv plot %s --figure %s", r->dir, f->name);
+    snprintf(text, sizeof text, "kmv plot %s --figure %s", kmv_shell_word(r->dir, dir, sizeof dir),
+             kmv_shell_word(f->name, name, sizeof name));
     code(p, text);
     return KMV_OK;
 }
@@ -263,7 +268,7 @@ static kmv_status not_ok(const page *p, const kmv_results *r, kmv_error *err)
 
 static void machine(const page *p, const kmv_results *r)
 {
-    char text[1200];
+    char text[3000];
 
     heading(p, 2, "Machine and what was run");
     code(p, command(r, text, sizeof text));

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "bench/config_check.h"
+#include "bench/planned.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "cli/commands.h"
@@ -91,10 +92,13 @@ static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
 }
 
 static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
-                            const kmv_cases *cases, int *exit_code, kmv_error *err)
+                            const kmv_cases *cases, const char *identity, int *exit_code,
+                            kmv_error *err)
 {
     progress_state progress = {.cli = cli, .last_s = kmv_now_s()};
     kmv_run_options options = {.dir = kmv_args_value(args, "-o", NULL),
+                               .identity = identity,
+                               .filtered = kmv_args_has(args, "--filter"),
                                .threads = cli->threads,
                                .isa = cli->isa,
                                .limit_time_s = config->limit_time_s,
@@ -118,9 +122,7 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (st != KMV_OK)
         return st;
     print_summary(&summary, options.dir, cli->out);
-    /* A part of the cases need not have rows for each figure, and a figure without is an error. */
-    if (!summary.interrupted && !kmv_args_has(args, "--filter") &&
-        (st = write_results(options.dir, cli->out, err)) != KMV_OK)
+    if (!summary.interrupted && (st = write_results(options.dir, cli->out, err)) != KMV_OK)
         return st;
     *exit_code =
         summary.error > 0 || summary.interrupted ||
@@ -133,25 +135,28 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     const char *filter = kmv_args_value(args, "--filter", NULL);
     kmv_config config = {0};
     kmv_cases cases = {0};
+    char identity[KMV_HASH_SIZE];
     kmv_status st = kmv_config_read(args->positional[0], &config, err);
 
     if (st == KMV_OK && cli->seed_given)
         config.seed = cli->seed;
     if (st == KMV_OK)
         st = kmv_cases_make(&config, &cases, err);
+    if (st == KMV_OK && (st = kmv_planned_check(&config, &cases, err)) == KMV_OK)
+        st = kmv_planned_hash(&config, &cases, identity, err);
     if (st == KMV_OK && filter != NULL)
         st = kmv_cases_filter(&cases, filter, err);
     if (st == KMV_OK && kmv_args_has(args, "--dry-run"))
         print_cases(&cases, &config, cli->out);
     else if (st == KMV_OK)
-        st = run_cases(cli, args, &config, &cases, exit_code, err);
+        st = run_cases(cli, args, &config, &cases, identity, exit_code, err);
     kmv_cases_clear(&cases);
     kmv_config_clear(&config);
     return st;
 }
 
 static const kmv_cli_option options[] = {
-    {"-o", "DIR", "folder of results; one of the same config is resumed"},
+    {"-o", "DIR", "folder of results; one of the same cases is resumed"},
     {"--dry-run", NULL, "print the cases, run nothing"},
     {"--filter", "TEXT", "only cases with key=value[,key=value], or with this text in them"},
     {"--limit-time", "T", "per case, such as 30s or 10m (default: the config's, 10m)"},

@@ -22,6 +22,11 @@ same "all rows are there" 16 "$(awk 'NR > 1' dir/raw.tsv | wc -l)"
 same "no pair twice" "" "$(cut -f3,4 dir/raw.tsv | sort | uniq -d)"
 column() { head -1 dir/raw.tsv | tr '\t' '\n' | grep -nx "$1" | cut -d: -f1; }
 same "all ok" ok "$(awk 'NR > 1' dir/raw.tsv | cut -f"$(column status)" | sort -u)"
+same "the instruction set has its name" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i } $c["algo"] == "exact" { print $c["isa"]; exit }' dir/raw.tsv)" \
+    "$(awk -F'\t' '$1 == "isa" { print $2 }' dir/provenance.tsv)"
+check "progress" "$KMV" run a.ini -o told -v
+same "says nothing empty" "" "$(grep -E '(=|=\{\}) |=$|threads=0' err)"
+same "but what runs" 1 "$(grep -q 'generator=planted n=32 .*sigma=sum:1 x=gauss algo=exact$' err && echo 1)"
 cp dir/raw.tsv before
 check again "$KMV" run a.ini -o dir -q
 check "a second run adds nothing" cmp before dir/raw.tsv
