@@ -49,9 +49,7 @@ kmv_status kmv_figure_check(const kmv_config_figure *figure, kmv_error *err);
 
 /**
  * 1 when a (checked) section selects this row of schema: its filters keep it, and without a filter
- * on algo its kind does not leave its algorithm out. planned: the row is of a case that has not run
- * (planned.h), so that filters on what only the run tells (causal, r, isa, threads) keep it where
- * the row has nothing there.
+ * on algo its kind does not leave its algorithm out. planned: see filter.h.
  */
 int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
                        int planned);
@@ -59,9 +57,6 @@ int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema
 /** The value of a key of the section, or fallback. */
 const char *kmv_figure_value(const kmv_config_figure *figure, const char *key,
                              const char *fallback);
-
-/** The column that a key of a section looks at ("n": "n_q"), or "" when it looks at none. */
-const char *kmv_figure_column(const char *key);
 
 /** How a figure came out. */
 typedef struct {

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/figure_parts.h"
+#include "bench/filter.h"
 #include "bench/stats.h"
 
 /* Columns that tell one case from another; which of them tell curves apart depends on the rows. */
@@ -432,7 +433,7 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     };
     kmv_status st;
 
-    j.panel = kmv_column_find(j.schema, kmv_figure_column(panel));
+    j.panel = kmv_column_find(j.schema, kmv_filter_column(panel));
     if ((st = choose(&j, &found, err)) != KMV_OK)
         goto out;
     if (j.n_points > 0) {
