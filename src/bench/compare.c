@@ -119,8 +119,7 @@ static size_t take_times(const kmv_results *r, const char *id, double *times)
     for (size_t i = 0; i < r->n_records; i++) {
         const kmv_record *row = &r->records[i];
 
-        if (strcmp(row->case_id, id) == 0 &&
-            (strcmp(row->status, "ok") == 0 || strcmp(row->status, "fail_eps") == 0))
+        if (strcmp(row->case_id, id) == 0 && kmv_record_ran(row))
             times[count++] = row->t_prepare_s + row->t_apply_s;
     }
     return count;

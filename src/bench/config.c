@@ -11,6 +11,7 @@
 #include "base/option.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/claim.h"
 #include "bench/config_check.h"
 #include "bench/config_keys.h"
 #include "bench/figure.h"
@@ -252,6 +253,79 @@ static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error
     return check_figure(c, f, err);
 }
 
+/* "key=value, value, key=value": a term without = is a further value of the key before it. Each
+ * entry gets the line of the whole. */
+static kmv_status split_filter(const kmv_config *c, const char *key, size_t line, char *text,
+                               kmv_config_entry *entries, size_t *count, kmv_error *err)
+{
+    char *rest = NULL;
+
+    for (char *term = strtok_r(text, ",", &rest); term != NULL; term = strtok_r(NULL, ",", &rest)) {
+        char *equals = strchr(term, '=');
+        kmv_config_entry *e = &entries[*count];
+        size_t used;
+
+        if (equals == NULL && *count == 0)
+            return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want key=value, ..., got '%s'", c->path,
+                            line, key, kmv_trim(term));
+        if (equals == NULL) {
+            e--;
+            used = strlen(e->value);
+            snprintf(e->value + used, sizeof e->value - used, ",%s", kmv_trim(term));
+            continue;
+        }
+        if (*count == KMV_CLAIM_TERMS)
+            return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want at most %d terms", c->path, line,
+                            key, KMV_CLAIM_TERMS);
+        *equals = '\0';
+        e->line = line;
+        kmv_copy_text(e->key, sizeof e->key, kmv_trim(term));
+        kmv_copy_text(e->value, sizeof e->value, kmv_trim(equals + 1));
+        ++*count;
+    }
+    return KMV_OK;
+}
+
+static kmv_status take_claim(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    static const kmv_value_key keys[] = {
+        KMV_VALUE(kmv_config_claim, "source", KMV_VALUE_TEXT, source, 0, 0),
+        KMV_VALUE(kmv_config_claim, "text", KMV_VALUE_TEXT, text, 0, 0),
+        KMV_VALUE(kmv_config_claim, "command", KMV_VALUE_TEXT, command, 0, 0),
+        KMV_VALUE(kmv_config_claim, "note", KMV_VALUE_TEXT, note, 0, 0),
+        KMV_VALUE(kmv_config_claim, "not_testable", KMV_VALUE_TEXT, not_testable, 0, 0),
+        KMV_VALUE(kmv_config_claim, "column", KMV_VALUE_TEXT, column, 0, 0),
+        KMV_VALUE(kmv_config_claim, "take", KMV_VALUE_TEXT, take, 0, 0),
+        KMV_VALUE(kmv_config_claim, "want", KMV_VALUE_TEXT, want, 0, 0),
+        KMV_VALUE(kmv_config_claim, "rows", KMV_VALUE_TEXT, rows_text, 0, 0),
+        KMV_VALUE(kmv_config_claim, "per", KMV_VALUE_TEXT, per_text, 0, 0),
+        {0},
+    };
+    kmv_config_claim *claim = &c->claims[c->n_claims++];
+    kmv_error why = {""};
+    kmv_status st = KMV_OK;
+
+    claim->line = s->line;
+    kmv_copy_text(claim->name, sizeof claim->name, s->name);
+    if (*s->name == '\0')
+        return kmv_section_fail(c, s, "want a name: [claim NAME]", err);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
+        const kmv_ini_entry *e = &s->entries[i];
+        char text[sizeof claim->rows_text];
+
+        if ((st = kmv_entry_set(c, s, e, NULL, keys, claim, err)) != KMV_OK)
+            return st;
+        kmv_copy_text(text, sizeof text, e->value);
+        if (strcmp(e->key, "rows") == 0)
+            st = split_filter(c, e->key, e->line, text, claim->rows, &claim->n_rows, err);
+        else if (strcmp(e->key, "per") == 0)
+            st = split_filter(c, e->key, e->line, text, claim->per, &claim->n_per, err);
+    }
+    if (st == KMV_OK && (st = kmv_claim_check(claim, &why)) != KMV_OK)
+        return kmv_fail(err, st, "%s:%.900s", c->path, why.text); /* it begins with the line */
+    return st;
+}
+
 /* Data sets come before what names them, wherever they stand in the file. */
 static const struct {
     const char *kind;
@@ -264,6 +338,7 @@ static const struct {
     {"sweep", offsetof(kmv_config, sweeps), sizeof(kmv_config_sweep), take_sweep},
     {"measure", offsetof(kmv_config, measures), sizeof(kmv_config_measure), take_measure},
     {"figure", offsetof(kmv_config, figures), sizeof(kmv_config_figure), take_figure},
+    {"claim", offsetof(kmv_config, claims), sizeof(kmv_config_claim), take_claim},
 };
 enum { N_KINDS = sizeof section_kinds / sizeof *section_kinds };
 
@@ -282,11 +357,12 @@ static kmv_status check_kinds(const kmv_config *c, const kmv_ini *ini, kmv_error
         if (k < N_KINDS)
             continue;
         near = kmv_closest(s->kind, names, N_KINDS);
-        return kmv_fail(err, KMV_EINVAL,
-                        "%s:%zu: [%s]: want experiment, dataset, sweep, measure, algo or figure, "
-                        "got '%s'%s%s%s",
-                        c->path, s->line, s->kind, s->kind, near != NULL ? ", did you mean '" : "",
-                        near != NULL ? near : "", near != NULL ? "'?" : "");
+        return kmv_fail(
+            err, KMV_EINVAL,
+            "%s:%zu: [%s]: want experiment, dataset, sweep, measure, algo, figure or claim, "
+            "got '%s'%s%s%s",
+            c->path, s->line, s->kind, s->kind, near != NULL ? ", did you mean '" : "",
+            near != NULL ? near : "", near != NULL ? "'?" : "");
     }
     return KMV_OK;
 }
@@ -409,6 +485,7 @@ void kmv_config_clear(kmv_config *c)
     kmv_free(c->measures);
     kmv_free(c->algos);
     kmv_free(c->figures);
+    kmv_free(c->claims);
     kmv_free(c->text);
     *c = (kmv_config){0};
 }

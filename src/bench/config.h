@@ -52,6 +52,18 @@ typedef struct {
     kmv_config_entry entries[32];
 } kmv_config_figure;
 
+/** [claim NAME]: what a source says, and how it is measured; its keys belong to claim.h. */
+enum { KMV_CLAIM_TERMS = 12 };
+typedef struct {
+    char name[64];
+    size_t line;
+    char source[256], text[512], command[256], note[256], not_testable[256];
+    char column[48], take[16], want[64];
+    char rows_text[512], per_text[512];
+    kmv_config_entry rows[KMV_CLAIM_TERMS], per[KMV_CLAIM_TERMS]; /* filters, see filter.h */
+    size_t n_rows, n_per;
+} kmv_config_claim;
+
 typedef struct {
     char path[512];
     char hash[KMV_HASH_SIZE]; /* of the file's bytes */
@@ -75,6 +87,8 @@ typedef struct {
     size_t n_algos;
     kmv_config_figure *figures;
     size_t n_figures;
+    kmv_config_claim *claims;
+    size_t n_claims;
 } kmv_config;
 
 /** Read and check all of it: unknown sections, keys, algorithms, options, generators, data sets,

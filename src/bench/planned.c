@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/claim.h"
 #include "bench/figure.h"
+#include "bench/filter.h"
 #include "data/h5io.h"
 #include "data/xgen.h"
 
@@ -61,35 +63,83 @@ void kmv_planned_measure_row(const kmv_config *config, const kmv_measure_case *o
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-static int selects_any(const kmv_config *c, const kmv_config_figure *f, const kmv_cases *cases)
+/* Whether the section, a figure or the filter of a claim, selects a row of schema. */
+typedef int section_selects(const void *section, const kmv_schema *schema, const void *row);
+
+static int selects_any(const kmv_config *c, const kmv_cases *cases, int raw,
+                       section_selects *selects, const void *section)
 {
-    const int raw = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""))->source == KMV_FIGURE_RAW;
     int found = 0;
 
     for (size_t i = 0; raw && !found && i < cases->n_cases; i++) {
         kmv_record row;
 
         kmv_planned_row(c, &cases->cases[i], &row);
-        found = kmv_figure_selects(f, &kmv_record_schema, &row, 1);
+        found = selects(section, &kmv_record_schema, &row);
     }
     for (size_t i = 0; !raw && !found && i < cases->n_measures; i++) {
         kmv_measure_row row;
 
         kmv_planned_measure_row(c, &cases->measures[i], &row);
-        found = kmv_figure_selects(f, &kmv_measure_schema, &row, 1);
+        found = selects(section, &kmv_measure_schema, &row);
     }
     return found;
+}
+
+static kmv_status fail_section(const kmv_config *c, size_t line, const char *kind, const char *name,
+                               const char *what, const kmv_cases *cases, kmv_error *err)
+{
+    return kmv_fail(err, KMV_EINVAL,
+                    "%s:%zu: [%s %s]: %s of the %zu cases and %zu measures (--dry-run shows them)",
+                    c->path, line, kind, name, what, cases->n_cases, cases->n_measures);
+}
+
+static int figure_selects(const void *section, const kmv_schema *schema, const void *row)
+{
+    return kmv_figure_selects(section, schema, row, 1);
 }
 
 static kmv_status check_figures(const kmv_config *c, const kmv_cases *cases, kmv_error *err)
 {
     for (size_t i = 0; i < c->n_figures; i++) {
-        if (!selects_any(c, &c->figures[i], cases))
-            return kmv_fail(err, KMV_EINVAL,
-                            "%s:%zu: [figure %s]: its filters select none of the %zu cases and %zu "
-                            "measures (--dry-run shows them)",
-                            c->path, c->figures[i].line, c->figures[i].name, cases->n_cases,
-                            cases->n_measures);
+        const kmv_config_figure *f = &c->figures[i];
+        const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""));
+
+        if (!selects_any(c, cases, kind->source == KMV_FIGURE_RAW, figure_selects, f))
+            return fail_section(c, f->line, "figure", f->name, "its filters select none", cases,
+                                err);
+    }
+    return KMV_OK;
+}
+
+static int rows_select(const void *section, const kmv_schema *schema, const void *row)
+{
+    const kmv_config_claim *claim = section;
+
+    return kmv_filter_keeps(claim->rows, claim->n_rows, schema, row, 1);
+}
+
+static int per_selects(const void *section, const kmv_schema *schema, const void *row)
+{
+    const kmv_config_claim *claim = section;
+
+    return kmv_filter_keeps(claim->per, claim->n_per, schema, row, 1);
+}
+
+static kmv_status check_claims(const kmv_config *c, const kmv_cases *cases, kmv_error *err)
+{
+    for (size_t i = 0; i < c->n_claims; i++) {
+        const kmv_config_claim *claim = &c->claims[i];
+        const int raw = kmv_claim_is_raw(claim);
+
+        if (*claim->not_testable != '\0')
+            continue;
+        if (!selects_any(c, cases, raw, rows_select, claim))
+            return fail_section(c, claim->line, "claim", claim->name, "rows: selects none", cases,
+                                err);
+        if (claim->n_per > 0 && !selects_any(c, cases, raw, per_selects, claim))
+            return fail_section(c, claim->line, "claim", claim->name, "per: selects none", cases,
+                                err);
     }
     return KMV_OK;
 }
@@ -139,6 +189,8 @@ kmv_status kmv_planned_check(const kmv_config *config, const kmv_cases *cases, k
 
     if (st == KMV_OK)
         st = check_figures(config, cases, err);
+    if (st == KMV_OK)
+        st = check_claims(config, cases, err);
     return st == KMV_OK ? check_inputs(config, err) : st;
 }
 

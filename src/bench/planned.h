@@ -13,7 +13,8 @@ void kmv_planned_measure_row(const kmv_config *config, const kmv_measure_case *o
                              kmv_measure_row *row);
 
 /**
- * What would come to light only after hours: a [figure] whose filters select none of the cases, an
+ * What would come to light only after hours: a [figure] or [claim] whose filters select none of the
+ * cases, an
  * [algo] section of an algorithm in no sweep, an x = FILE:PATH that cannot be read. KMV_EINVAL,
  * or what reading gives, with file and line. cases: all of the configuration.
  */

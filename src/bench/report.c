@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/claim.h"
 #include "bench/report_svg.h"
 
 /* Where the report goes; every part below says what it is and this says how it looks. */
@@ -122,7 +123,8 @@ static const char style[] =
     "border-bottom:1px solid #ccc}h3{font-size:1.05rem}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.82rem}\n"
     "th,td{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ddd;"
-    "white-space:nowrap}thead th{border-bottom:2px solid #111;vertical-align:bottom}\n"
+    "white-space:nowrap}td.long{white-space:normal;min-width:16rem}thead th{border-bottom:2px "
+    "solid #111;vertical-align:bottom}\n"
     "pre{background:#f4f4f4;padding:.5rem;overflow-x:auto;font-size:.85rem}\n"
     "figure{margin:1rem 0}figure svg{display:block;width:100%;height:auto}\n"
     "figcaption{font-size:.9rem;color:#222}details{margin:.5rem 0}"
@@ -196,6 +198,26 @@ static kmv_status who_wins(const page *p, const kmv_results *r, kmv_error *err)
 out:
     kmv_free(winners);
     return st;
+}
+
+static kmv_status claims(const page *p, const kmv_results *r, kmv_error *err)
+{
+    kmv_claim_row *rows = NULL;
+    size_t count = 0;
+    kmv_status st;
+
+    if (r->config.n_claims == 0)
+        return KMV_OK;
+    if ((st = kmv_claims_make(r, &rows, &count, err)) != KMV_OK)
+        return st;
+    heading(p, 2, "Claims");
+    paragraph(p, "What sources say, and what this run measured: the median with its 95 % interval, "
+                 "of one case over its repetitions, of several over the cases. The verdict is by "
+                 "the measured value; a claim that fails here is a result.");
+    table(p, &kmv_claim_schema, "claim,source,text,command,column,measured_med,want,verdict,note",
+          rows, count);
+    kmv_free(rows);
+    return KMV_OK;
 }
 
 static kmv_status figure(const page *p, const kmv_results *r, size_t number,
@@ -300,7 +322,7 @@ static kmv_status experiment(const page *p, const kmv_results *r,
     for (size_t i = 0; i < KMV_HEADLINES; i++)
         item(p, lines[i]);
     list(p, 0);
-    if ((st = who_wins(p, r, err)) != KMV_OK)
+    if ((st = claims(p, r, err)) != KMV_OK || (st = who_wins(p, r, err)) != KMV_OK)
         return st;
     if (r->config.n_figures > 0)
         heading(p, 2, "Figures");

@@ -85,7 +85,7 @@ typedef struct {
     size_t count;
 } group;
 
-static int ran(const kmv_record *r)
+int kmv_record_ran(const kmv_record *r)
 {
     return strcmp(r->status, "ok") == 0 || strcmp(r->status, "fail_eps") == 0;
 }
@@ -179,13 +179,27 @@ static int same_product(const kmv_record *a, const kmv_record *b)
            strcmp(a->isa, b->isa) == 0 && same_number(a->threads, b->threads);
 }
 
+static int is_exact(const kmv_record *r)
+{
+    return strcmp(r->algo, "exact") == 0 && r->algo_opts[0] == '\0';
+}
+
+const kmv_record *kmv_exact_beside(const kmv_record *records, size_t count, const kmv_record *of)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_exact(&records[i]) && records[i].rep == of->rep && kmv_record_ran(&records[i]) &&
+            same_product(&records[i], of))
+            return &records[i];
+    }
+    return NULL;
+}
+
 static const group *find_exact(const group *groups, size_t n_groups, const kmv_record *of)
 {
     for (size_t g = 0; g < n_groups; g++) {
         const kmv_record *first = groups[g].rows[0];
 
-        if (strcmp(first->algo, "exact") == 0 && first->algo_opts[0] == '\0' &&
-            same_product(first, of))
+        if (is_exact(first) && same_product(first, of))
             return &groups[g];
     }
     return NULL;
@@ -194,7 +208,7 @@ static const group *find_exact(const group *groups, size_t n_groups, const kmv_r
 static const kmv_record *find_rep(const group *g, double rep)
 {
     for (size_t i = 0; g != NULL && i < g->count; i++) {
-        if (g->rows[i]->rep == rep && ran(g->rows[i]))
+        if (g->rows[i]->rep == rep && kmv_record_ran(g->rows[i]))
             return g->rows[i];
     }
     return NULL;
@@ -239,7 +253,7 @@ static double largest(const group *g, double (*get)(const kmv_record *r))
     double most = NAN;
 
     for (size_t i = 0; i < g->count; i++) {
-        const double v = ran(g->rows[i]) ? get(g->rows[i]) : NAN;
+        const double v = kmv_record_ran(g->rows[i]) ? get(g->rows[i]) : NAN;
 
         if (!isnan(v) && !(v <= most)) /* most is NaN until a number comes */
             most = v;
@@ -267,7 +281,7 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
         for (size_t i = 0; i < g->count; i++) {
             const kmv_record *pair = find_rep(exact, g->rows[i]->rep);
 
-            values[i] = ran(g->rows[i]) ? intervals[k].get(g->rows[i]) : NAN;
+            values[i] = kmv_record_ran(g->rows[i]) ? intervals[k].get(g->rows[i]) : NAN;
             others[i] = pair != NULL ? intervals[k].get(pair) : NAN;
         }
         st = intervals[k].ratio ? kmv_ratio_interval(others, values, g->count, seed, &found, err)
@@ -305,7 +319,8 @@ static void judge_case(const kmv_record *const *rows, kmv_summary *c)
     if (!(c->eps_judged > 0))
         return;
     for (size_t i = 0; i < (size_t)c->reps; i++)
-        all &= ran(rows[i]) && rows[i]->err_l2 <= c->eps_judged; /* a NaN does not meet it */
+        all &= kmv_record_ran(rows[i]) &&
+               rows[i]->err_l2 <= c->eps_judged; /* a NaN does not meet it */
     c->meets_eps = all;
     if (!isnan(c->floor_err))
         c->trivial = c->floor_err <= c->eps_judged;

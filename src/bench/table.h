@@ -54,6 +54,12 @@ extern const kmv_schema kmv_summary_schema;
 kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge,
                               kmv_summary **cases, size_t *n_cases, kmv_error *err);
 
+/** The row among count of what `exact` took for the same product and repetition, or NULL. */
+const kmv_record *kmv_exact_beside(const kmv_record *records, size_t count, const kmv_record *of);
+
+/** Whether a repetition ran to its end: status ok or fail_eps. */
+int kmv_record_ran(const kmv_record *record);
+
 /** Place of an algorithm in the table of algorithms; names that are not in it come last. */
 size_t kmv_algo_rank(const char *name);
 

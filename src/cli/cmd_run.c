@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "bench/claim.h"
 #include "bench/config_check.h"
 #include "bench/planned.h"
 #include "bench/report.h"
@@ -73,8 +74,9 @@ static void print_summary(const kmv_run_summary *s, const char *dir, FILE *out)
             s->interrupted ? " - interrupted; the same command goes on from here" : "");
 }
 
-/* Tables, figures and report; then where they are and the three numbers of the experiment. */
-static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
+/* Tables, figures and report; then where they are, the three numbers of the experiment, and how
+ * many claims failed. */
+static kmv_status write_results(const char *dir, FILE *out, size_t *failed, kmv_error *err)
 {
     char lines[KMV_HEADLINES][KMV_HEADLINE_SIZE];
     kmv_results results;
@@ -86,6 +88,7 @@ static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
         for (size_t i = 0; i < KMV_HEADLINES; i++)
             fprintf(out, "%s\n", lines[i]);
         fprintf(out, "report: %s/report.html\n", dir);
+        st = kmv_claims_count_failed(&results, failed, err);
     }
     kmv_results_clear(&results);
     return st;
@@ -106,6 +109,7 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
                                .progress = cli->quiet ? NULL : show_progress,
                                .progress_context = &progress};
     kmv_run_summary summary;
+    size_t failed = 0;
     kmv_status st;
 
     if (options.dir == NULL)
@@ -122,11 +126,11 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (st != KMV_OK)
         return st;
     print_summary(&summary, options.dir, cli->out);
-    if (!summary.interrupted && (st = write_results(options.dir, cli->out, err)) != KMV_OK)
+    if (!summary.interrupted && (st = write_results(options.dir, cli->out, &failed, err)) != KMV_OK)
         return st;
-    *exit_code =
-        summary.error > 0 || summary.interrupted ||
-        (cli->strict && summary.fail_eps + summary.skipped + summary.timeout + summary.oom > 0);
+    *exit_code = summary.error > 0 || summary.interrupted ||
+                 (cli->strict &&
+                  summary.fail_eps + summary.skipped + summary.timeout + summary.oom + failed > 0);
     return KMV_OK;
 }
 

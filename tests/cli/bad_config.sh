@@ -26,7 +26,7 @@ check "the good one runs" "$KMV" run c.ini -o dir -q
 rm -rf dir
 refused "unknown key" "c.ini:2: repz: want a key of [experiment], got 'repz', did you mean 'reps'?" 's/^reps/repz/'
 refused "unknown key of a sweep" "c.ini:9: nn: " 's/^n = /nn = /'
-refused "unknown section" "c.ini:6: [swep]: want experiment, dataset, sweep, measure, algo or figure, got 'swep', did you mean 'sweep'?" 's/\[sweep\]/[swep]/'
+refused "unknown section" "c.ini:6: [swep]: want experiment, dataset, sweep, measure, algo, figure or claim, got 'swep', did you mean 'sweep'?" 's/\[sweep\]/[swep]/'
 refused "unknown algorithm" "c.ini:8: algo: want an algorithm (see \`kmv list algos\`), got 'exakt', did you mean 'exact'?" 's/exact/exakt/'
 refused "unknown algorithm section" "c.ini:11: [algo exakt]: want an algorithm" '$a [algo exakt]\nfoo = 1'
 refused "unknown option" "c.ini:12: foo: unknown option 'foo'" '$a [algo exact]\nfoo = 1'

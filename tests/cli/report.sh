@@ -73,7 +73,7 @@ check "both are in it" test "$(grep -c '<h1>' both.html)" -eq 2
 bad "where should that be" 2 "want -o BASE" "$KMV" report dir dir
 bad "format" 2 "want tsv, md or tex, got 'pdf'" "$KMV" table dir --format pdf
 bad "column" 2 "no column 'speed'" "$KMV" table dir --columns speed
-bad "kind of table" 2 "want cases, fastest or assumption" "$KMV" table dir --table all
+bad "kind of table" 2 "want cases, fastest, assumption or claims" "$KMV" table dir --table all
 bad "no results" 2 "plots: want a results folder" "$KMV" table plots
 bad "unwritable" 2 "/proc/t.md: cannot be written" "$KMV" table dir -o /proc/t.md
 printf 'experiment\tcolour\n' >dir/raw.tsv
