@@ -184,6 +184,32 @@ static void operator_norms(void **state)
     CHECK_CLOSE(r.err_op, sqrt(3) * 1 / 2, 1e-14); /* one row of length 1 stands for three */
 }
 
+static void positions(void **state)
+{
+    /* 32 rows, two for each sixteenth; errors 0 but 3 and 4 in the second and 1 in the last. With
+     * |x| = 2: sqrt(32 * (9 + 16)/2)/2 = 10, sqrt(32 * 1/2)/2 = 2. */
+    enum { ROWS = 32 };
+    double exact[ROWS] = {0}, y[ROWS] = {0};
+    const size_t sampled[] = {2, 31};
+    kmv_judge judge = {.count = ROWS, .n_q = ROWS, .r = 1, .y = exact};
+    kmv_record r = empty();
+    kmv_error err = {""};
+
+    (void)state;
+    y[2] = 3;
+    y[3] = 4;
+    y[31] = 1;
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, ""); /* no mask, no positions */
+    r.causal = 1;
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, "0 10 0 0 0 0 0 0 0 0 0 0 0 0 0 2");
+    CHECK_CLOSE(sqrt((100.0 + 4) / 16), r.err_l2, 1e-15); /* its root mean square */
+    judge = (kmv_judge){.rows = sampled, .count = 2, .n_q = ROWS, .r = 1, .y = exact};
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, "- 8.49 - - - - - - - - - - - - - 2.83"); /* sqrt(32) e / 2 */
+}
+
 static void operator_norm_of_nan(void **state)
 {
     float zero[2 * 16] = {0};
@@ -248,6 +274,7 @@ int main(void)
         cmocka_unit_test(mean_of_v),
         cmocka_unit_test(operator_norms),
         cmocka_unit_test(operator_norm_of_nan),
+        cmocka_unit_test(positions),
         cmocka_unit_test(verdicts),
     };
 

@@ -28,6 +28,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .along = {"n_q", "n_k"},
         .order = "n_q",
         .leave_out = {"null"},
+        .crossing = 1,
         .panel = "dataset",
         .fit = {"t_total_med_s"},
     },
@@ -81,6 +82,50 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .leave_out = {"null"},
         .panel = "dataset",
         .fit = {"pairs_per_query"},
+    },
+    {
+        .name = "memory_vs_n",
+        .summary = "memory that an algorithm allocates at its peak against n",
+        .x = "n_q",
+        .y = {"mem_peak_b"},
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .leave_out = {"null"},
+        .panel = "dataset",
+        .fit = {"mem_peak_b"},
+    },
+    {
+        .name = "plan_map",
+        .summary = "the method that auto chose, over the bandwidth and the error asked",
+        .x = "sigma",
+        .y = {"eps"},
+        .curve = "chosen",
+        .along = {"sigma", "sigma_spec", "eps", "delta"},
+        .order = "sigma",
+        .only = "auto",
+        .panel = "dataset",
+    },
+    {
+        .name = "heat_map",
+        .summary = "speed-up over exact, set-up included, by layer and head",
+        .x = "head",
+        .y = {"speedup_total_med"},
+        .cell = "layer",
+        .along = {"dataset", "sigma"},
+        .order = "layer",
+        .leave_out = {"null", "exact", "exact-f64"},
+        .panel = "algo",
+    },
+    {
+        .name = "error_by_position",
+        .summary = "error of causal products by the position of the row",
+        .source = KMV_FIGURE_POSITIONS,
+        .x = "position",
+        .y = {"err_position"},
+        .along = {"position"},
+        .order = "position",
+        .leave_out = {"null", "exact-f64"},
+        .panel = "dataset",
     },
     {0},
 };
@@ -198,6 +243,8 @@ int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema
             if (strcmp((const char *)row + algo->offset, kind->leave_out[i]) == 0)
                 return 0;
         }
+        if (kind->only != NULL && strcmp((const char *)row + algo->offset, kind->only) != 0)
+            return 0;
     }
     return kmv_filter_keeps(figure->entries, figure->count, schema, row, planned);
 }

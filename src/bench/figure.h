@@ -8,22 +8,29 @@
 
 enum { KMV_FIGURE_COLUMNS = 6 };
 
-typedef enum { KMV_FIGURE_RAW, KMV_FIGURE_MEASURE } kmv_figure_source;
+/** Rows of raw.tsv (one per case, table.h); the same with a row for each part of the positions of a
+ *  causal product (position, the middle row number, and err_position); rows of measure.tsv. */
+typedef enum { KMV_FIGURE_RAW, KMV_FIGURE_POSITIONS, KMV_FIGURE_MEASURE } kmv_figure_source;
 
 /** A kind of figure: one row of kmv_figure_kinds and one template plots/NAME.gp. A new figure of a
  *  known kind is one section of a config. */
 typedef struct {
     const char *name, *summary;
-    kmv_figure_source source; /* rows of raw.tsv (one per case, table.h) or of measure.tsv */
-    const char *x;            /* column of the abscissa */
+    kmv_figure_source source;
+    const char *x; /* column of the abscissa */
     const char
         *y[KMV_FIGURE_COLUMNS]; /* columns drawn; NULL ends. A row without x or one of them,
                                    or with one <= 0 (the axes are logarithmic), has no point */
+    const char *cell;  /* the figure is a map: y is a number in a cell at x and this column, both
+                          counts from 0, and a panel has one curve */
+    const char *curve; /* column that gives curves their colour; NULL: algo (or dataset) */
+    int crossing;      /* where a curve crosses exact's is marked (speedup_total = 1) */
     const char *along[KMV_FIGURE_COLUMNS]; /* columns that vary along one curve beside x; what else
                                               tells rows apart tells curves apart */
     const char *order;                     /* column by which the points of a curve are joined */
     const char
         *leave_out[KMV_FIGURE_COLUMNS]; /* algorithms drawn only when a filter on algo is set */
+    const char *only;  /* algorithm drawn alone unless a filter on algo is set; NULL: all */
     const char *panel; /* column of which each value gets panels of its own, unless `panel` says */
     /* Whose exponent over x stands in the legend: for rows of raw.tsv y columns, fitted here; for
      * rows of measure.tsv the columns that hold it, NAME, NAME_lo, NAME_hi. */

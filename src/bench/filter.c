@@ -34,6 +34,8 @@ static const struct {
     {"algo_opts", "algo_opts", 1},
     {"isa", "isa", 1},
     {"threads", "threads", 1},
+    {"layer", "layer", 1},
+    {"head", "head", 1},
 };
 _Static_assert(sizeof filters / sizeof *filters == KMV_FILTER_KEYS, "one key each");
 enum { N_FILTERS = KMV_FILTER_KEYS };

@@ -39,6 +39,10 @@ void kmv_planned_row(const kmv_config *config, const kmv_planned *one, kmv_recor
     kmv_copy_text(row->isa, sizeof row->isa, one->isa);
     if (one->threads > 0)
         row->threads = one->threads;
+    if (p->source->layer >= 0)
+        row->layer = p->source->layer;
+    if (p->source->head >= 0)
+        row->head = p->source->head;
 }
 
 void kmv_planned_measure_row(const kmv_config *config, const kmv_measure_case *one,
@@ -105,7 +109,7 @@ static kmv_status check_figures(const kmv_config *c, const kmv_cases *cases, kmv
         const kmv_config_figure *f = &c->figures[i];
         const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""));
 
-        if (!selects_any(c, cases, kind->source == KMV_FIGURE_RAW, figure_selects, f))
+        if (!selects_any(c, cases, kind->source != KMV_FIGURE_MEASURE, figure_selects, f))
             return fail_section(c, f->line, "figure", f->name, "its filters select none", cases,
                                 err);
     }

@@ -66,6 +66,10 @@ static const kmv_column columns[] = {
     TEXT(bound_kind, "range (proved), model (not proved), float32 (rounding only)"),
     REAL(err_est, "", "the algorithm's own estimate of err_l2"),
     REAL(y_sum, "", "sum of the entries of y: a fingerprint of the result"),
+    INT(layer, "", "of the model, where the data set says"),
+    INT(head, "", "of the layer, where the data set says"),
+    TEXT(pos_err, "causal: err_l2 of the rows in each 16th of the positions, as if all were like "
+                  "them; - where none was judged"),
     TEXT(started, "UTC time at which the repetition began"),
     TEXT(commit, "version of the source, with + when it was changed"),
     TEXT(host, "name of the machine's CPU"),

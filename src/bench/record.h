@@ -31,6 +31,8 @@ typedef struct {
     double bound;
     char bound_kind[12];
     double err_est, y_sum;
+    double layer, head;
+    char pos_err[192];
     /* where and when */
     char started[32], commit[48], host[64];
 } kmv_record;

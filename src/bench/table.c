@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "bench/stats.h"
+#include "bench/verify.h"
 
 static double total(const kmv_record *r)
 {
@@ -266,6 +267,61 @@ static double bound(const kmv_record *r)
     return r->bound;
 }
 
+/* The method named at the beginning of auto's plan, "auto: probe with ..." or "probe with ...". */
+static void fill_chosen(const group *g, kmv_summary *c)
+{
+    static const char self[] = "auto: ";
+
+    for (size_t i = 0; strcmp(c->algo, "auto") == 0 && i < g->count; i++) {
+        const char *plan = g->rows[i]->plan;
+        char name[sizeof c->chosen];
+
+        if (strncmp(plan, self, sizeof self - 1) == 0)
+            plan += sizeof self - 1;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(plan, " ,;:("), plan);
+        if (kmv_record_ran(g->rows[i]) && kmv_algo_find(name) != NULL) {
+            memcpy(c->chosen, name, sizeof c->chosen);
+            return;
+        }
+    }
+}
+
+/* The n-th word of pos_err as a number; NaN for "-" or none. */
+static double position_error(const char *text, size_t n)
+{
+    char *end;
+    double v;
+
+    for (; n > 0 && *text != '\0'; n--) {
+        text += strcspn(text, " ");
+        text += *text == ' ';
+    }
+    v = strtod(text, &end);
+    return end > text ? v : NAN;
+}
+
+static void fill_positions(const group *g, double *values, kmv_summary *c)
+{
+    size_t used = 0;
+
+    c->pos_err[0] = '\0';
+    for (size_t p = 0; p < KMV_POSITIONS && used < sizeof c->pos_err; p++) {
+        char text[16] = "-";
+        size_t found = 0;
+
+        for (size_t i = 0; i < g->count; i++) {
+            if (kmv_record_ran(g->rows[i]) && g->rows[i]->pos_err[0] != '\0')
+                values[found++] = position_error(g->rows[i]->pos_err, p);
+        }
+        if (found == 0)
+            return;
+        if (!isnan(kmv_quantile(values, found, 0.5)))
+            snprintf(text, sizeof text, "%.3g", kmv_quantile(values, found, 0.5));
+        used += (size_t)snprintf(c->pos_err + used, sizeof c->pos_err - used, "%s%s",
+                                 p > 0 ? " " : "", text);
+    }
+}
+
 /* values: scratch of 2 * count doubles. */
 static kmv_status summarise(const group *g, const group *exact, double *values, kmv_summary *c,
                             kmv_error *err)
@@ -299,6 +355,8 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
             values[i] = kmv_cell_value(column, g->rows[i]);
         *field(c, medians[k].at) = kmv_quantile(values, g->count, 0.5);
     }
+    fill_chosen(g, c);
+    fill_positions(g, values, c);
     /* Relative to the unmasked entries, so for causal this is about half of what it would be. */
     c->pairs_per_query =
         c->pairs_frac * c->n_k * (c->causal > 0 ? 1 - (c->n_q - 1) / (2 * c->n_k) : 1);

@@ -90,6 +90,30 @@ static void sum_y(const kmv_judge *judge, const double *y, kmv_record *record)
         record->y_sum += y[i];
 }
 
+static void fill_positions(const kmv_judge *judge, const double *e2, double x_norm,
+                           kmv_record *record)
+{
+    double sum[KMV_POSITIONS] = {0};
+    size_t count[KMV_POSITIONS] = {0}, used = 0;
+
+    for (size_t i = 0; i < judge->count; i++) {
+        const size_t row = judge->rows != NULL ? judge->rows[i] : i;
+        const size_t part = row * KMV_POSITIONS / judge->n_q;
+
+        sum[part] += e2[i];
+        count[part]++;
+    }
+    for (size_t p = 0; p < KMV_POSITIONS && used < sizeof record->pos_err; p++) {
+        const double mean = sum[p] / (double)count[p];
+        char text[16] = "-";
+
+        if (count[p] > 0)
+            snprintf(text, sizeof text, "%.3g", ratio(sqrt(mean * (double)judge->n_q), x_norm));
+        used += (size_t)snprintf(record->pos_err + used, sizeof record->pos_err - used, "%s%s",
+                                 p > 0 ? " " : "", text);
+    }
+}
+
 kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, uint64_t seed,
                       kmv_record *record, kmv_error *err)
 {
@@ -128,6 +152,8 @@ kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, ui
         else
             snprintf(record->err_kind, sizeof record->err_kind, "full");
         sum_y(judge, y, record);
+        if (record->causal > 0)
+            fill_positions(judge, e2, x_norm, record);
         if (!holds_nan(relative, judge->count))
             row_quantiles(relative, judge->count, record);
     }

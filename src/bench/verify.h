@@ -7,6 +7,7 @@
 
 /** The rows that judge a result: all (rows NULL, count = n_q) or a sample drawn without
  *  replacement. */
+enum { KMV_POSITIONS = 16 };
 typedef struct {
     const size_t *rows; /* ascending */
     size_t count, n_q, r;
@@ -16,14 +17,15 @@ typedef struct {
 } kmv_judge;
 
 /**
- * Fill err_l2, err_lo, err_hi, err_kind, err_rel, row_err_*, null_err, y_sum of the record.
- * y: n_q x r, the result; x_norm: |X|_F (softmax: |V|_F).
- * On a sample of M rows err_l2 is the square root of n_q/M times the squared errors seen, over
- * |x|; its 95 % interval is the percentile bootstrap of the mean squared row error (1000 resamples,
- * seeded), shrunk about the estimate by sqrt(1 - M/n_q), the finite population correction. It says
- * nothing of rows unlike all those seen.
- * Norm 0 of x: the error is 0 when y = Kx and infinite otherwise. The relative error of a row with
- * Kx = 0 is 0 when y = 0 there and infinite otherwise.
+ * Fill err_l2, err_lo, err_hi, err_kind, err_rel, row_err_*, null_err, y_sum of the record; where
+ * its causal is yes, pos_err too: the root of n_q times the mean squared error of the rows judged
+ * in each of KMV_POSITIONS equal parts of the positions, over |x|, so that err_l2 is their root
+ * mean square. y: n_q x r, the result; x_norm: |X|_F (softmax: |V|_F). On a sample of M rows err_l2
+ * is the square root of n_q/M times the squared errors seen, over |x|; its 95 % interval is the
+ * percentile bootstrap of the mean squared row error (1000 resamples, seeded), shrunk about the
+ * estimate by sqrt(1 - M/n_q), the finite population correction. It says nothing of rows unlike all
+ * those seen. Norm 0 of x: the error is 0 when y = Kx and infinite otherwise. The relative error of
+ * a row with Kx = 0 is 0 when y = 0 there and infinite otherwise.
  */
 kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, uint64_t seed,
                       kmv_record *record, kmv_error *err);
