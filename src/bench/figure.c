@@ -95,6 +95,16 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .fit = {"mem_peak_b"},
     },
     {
+        .name = "phases",
+        .summary = "set-up and one product apart, against n",
+        .x = "n_q",
+        .y = {"t_prepare_med_s", "t_apply_med_s"},
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .leave_out = {"null"},
+        .panel = "dataset",
+    },
+    {
         .name = "plan_map",
         .summary = "the method that auto chose, over the bandwidth and the error asked",
         .x = "sigma",

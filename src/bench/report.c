@@ -322,6 +322,9 @@ static kmv_status experiment(const page *p, const kmv_results *r,
     for (size_t i = 0; i < KMV_HEADLINES; i++)
         item(p, lines[i]);
     list(p, 0);
+    if (r->incomplete)
+        paragraph(p, "This folder does not hold all cases of its configuration yet (a run with "
+                     "--filter, or one that was interrupted).");
     if ((st = claims(p, r, err)) != KMV_OK || (st = who_wins(p, r, err)) != KMV_OK)
         return st;
     if (r->config.n_figures > 0)

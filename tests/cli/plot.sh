@@ -74,6 +74,12 @@ kind = memory_vs_n
 dataset = blobs
 d = 4
 sigma = x1
+[figure phases]
+kind = phases
+dataset = blobs
+d = 4
+sigma = x1
+algo = exact, uniform
 [figure plans]
 kind = plan_map
 [figure heads]
@@ -94,7 +100,7 @@ same "a map with two rows for a cell" "2 several rows for one cell" "$? $(grep -
 sed -i '/^\[figure full\]/,$d' a.ini
 check run "$KMV" run a.ini -o dir -q
 same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
-for figure in time sigma dimension errors asked pairs memory plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
     for end in svg pdf png; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
@@ -103,7 +109,7 @@ for figure in time sigma dimension errors asked pairs memory plans heads positio
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
-for figure in time sigma dimension errors asked pairs memory plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
     check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done

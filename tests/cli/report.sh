@@ -82,6 +82,7 @@ check "a filtered run makes a report" "$KMV" run a.ini -o part -q --filter algo=
 check "it is there" test -s part/report.html
 check "a figure without rows is a note" grep -q 'No rows of it yet' part/report.md
 check "the folder says so" test -s part/incomplete
+check "the report too" grep -q 'does not hold all cases' part/report.md
 check "and so when made again" "$KMV" report part
 check "the rest" "$KMV" run a.ini -o part -q
 check "completes it" test ! -e part/incomplete
