@@ -40,7 +40,7 @@ static const kmv_column columns[] = {
     INT(reps_b, "repetitions in the second"),
     REAL(t_total_a_s, "s", "median time with set-up in the first folder"),
     REAL(t_total_b_s, "s", "median time with set-up in the second"),
-    REAL(time_ratio_med, "", "second median time / first"),
+    REAL(time_ratio_med, "", "second median time / first (--relative: each over that of exact)"),
     REAL(time_ratio_lo, "", "lower end of its 95 % interval"),
     REAL(time_ratio_hi, "", "upper end of its 95 % interval"),
     REAL(err_hi_a, "", "largest upper end of the error's interval in the first folder"),
@@ -111,16 +111,26 @@ static double largest_missed(const kmv_results *a, const kmv_results *b, const c
     return most;
 }
 
+static double total(const kmv_record *row)
+{
+    return row->t_prepare_s + row->t_apply_s;
+}
+
 /* Times with set-up of the repetitions that ran; returns how many. */
-static size_t take_times(const kmv_results *r, const char *id, double *times)
+static size_t take_times(const kmv_results *r, const char *id, int relative, double *times)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < r->n_records; i++) {
         const kmv_record *row = &r->records[i];
 
-        if (strcmp(row->case_id, id) == 0 && kmv_record_ran(row))
-            times[count++] = row->t_prepare_s + row->t_apply_s;
+        const kmv_record *exact = NULL;
+
+        if (strcmp(row->case_id, id) != 0 || !kmv_record_ran(row))
+            continue;
+        if (relative && (exact = kmv_exact_beside(r->records, r->n_records, row)) == row)
+            exact = NULL;
+        times[count++] = total(row) / (exact != NULL ? total(exact) : 1);
     }
     return count;
 }
@@ -239,12 +249,12 @@ static void note_machines(const kmv_results *a, const kmv_results *b, const kmv_
 
 /* times: scratch for all records of both folders. */
 static kmv_status compare_case(const kmv_results *a, const kmv_results *b, const kmv_summary *ca,
-                               const kmv_summary *cb, double threshold, double *times,
+                               const kmv_summary *cb, double threshold, int relative, double *times,
                                kmv_comparison *row, kmv_error *err)
 {
     double *times_b = times + a->n_records;
-    const size_t runs_a = take_times(a, ca->case_id, times),
-                 runs_b = take_times(b, cb->case_id, times_b);
+    const size_t runs_a = take_times(a, ca->case_id, relative, times),
+                 runs_b = take_times(b, cb->case_id, relative, times_b);
     kmv_interval ratio;
     kmv_status st;
 
@@ -267,7 +277,7 @@ static kmv_status compare_case(const kmv_results *a, const kmv_results *b, const
     return KMV_OK;
 }
 
-kmv_status kmv_compare(const kmv_results *a, const kmv_results *b, double threshold,
+kmv_status kmv_compare(const kmv_results *a, const kmv_results *b, double threshold, int relative,
                        kmv_comparison **rows, size_t *count, kmv_error *err)
 {
     kmv_comparison *out = kmv_alloc(a->n_cases + b->n_cases, sizeof *out, "comparison", err);
@@ -281,7 +291,7 @@ kmv_status kmv_compare(const kmv_results *a, const kmv_results *b, double thresh
 
         if (ca != NULL) {
             common++;
-            st = compare_case(a, b, ca, cb, threshold, times, row, err);
+            st = compare_case(a, b, ca, cb, threshold, relative, times, row, err);
             continue;
         }
         describe(cb, row);

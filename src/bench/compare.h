@@ -27,20 +27,20 @@ extern const kmv_schema kmv_comparison_schema;
 /**
  * One row per case of a or b, matched by the case's id, in the order of b; those only in a last.
  * threshold: changes of times, errors and pair counts by less than this share are none (0.1: 10 %).
- *     time_ratio   median time of b, set-up included, over that of a, with the bootstrap interval
- *                  of repetitions resampled apart (the two runs share no conditions)
- *     slower       time_ratio_lo > 1 + threshold; faster: time_ratio_hi < 1 / (1 + threshold). Said
- *                  only where both times are well measured (stats.h: 3 repetitions, a millisecond)
- *     status       the worst of the repetitions: ok, fail_eps, skipped, timeout, oom, error
- *     less accurate, more accurate   largest err_hi of the repetitions, by the threshold, and the
- *                  intervals of the median error apart
- *     now misses eps   an error that a met in every repetition (its own eps, or one that both
- *                  folders judge the product by) and b does not
- *     more pairs, fewer pairs   entries evaluated, by the threshold
- * regression: slower, a worse status, or an eps now missed; a case in one folder only is none.
- * *rows: kmv_alloc'ed. KMV_EINVAL: no case in common.
+ * relative: times are taken over that of `exact` for the same product and repetition, where there
+ * is one (exact's own stay as they are): what slows a whole run down cancels. time_ratio   median
+ * time of b, set-up included, over that of a, with the bootstrap interval of repetitions resampled
+ * apart (the two runs share no conditions) slower       time_ratio_lo > 1 + threshold; faster:
+ * time_ratio_hi < 1 / (1 + threshold). Said only where both times are well measured (stats.h: 3
+ * repetitions, a millisecond) status       the worst of the repetitions: ok, fail_eps, skipped,
+ * timeout, oom, error less accurate, more accurate   largest err_hi of the repetitions, by the
+ * threshold, and the intervals of the median error apart now misses eps   an error that a met in
+ * every repetition (its own eps, or one that both folders judge the product by) and b does not more
+ * pairs, fewer pairs   entries evaluated, by the threshold regression: slower, a worse status, or
+ * an eps now missed; a case in one folder only is none. *rows: kmv_alloc'ed. KMV_EINVAL: no case in
+ * common.
  */
-kmv_status kmv_compare(const kmv_results *a, const kmv_results *b, double threshold,
+kmv_status kmv_compare(const kmv_results *a, const kmv_results *b, double threshold, int relative,
                        kmv_comparison **rows, size_t *count, kmv_error *err);
 
 #endif

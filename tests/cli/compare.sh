@@ -34,7 +34,7 @@ change a '$c["t_prepare_s"] = 0; $c["t_apply_s"] = 0.01 + 0.0001 * $c["rep"]; $c
 rm -r raw && cp -r a raw
 check "with itself" "$KMV" compare a a
 same "nothing changed" "same,same,same," "$(for x in null exact uniform; do verdict $x; done | tr '\n' ',')"
-same "a line on stderr" "3 cases, 0 regressions" "$(cat err)"
+same "a line on stderr" "3 cases, 0 regressions; median ratio of their times 1" "$(cat err)"
 change b 'if ($c["algo"] == "exact") $c["t_apply_s"] *= 1.5; if ($c["algo"] == "uniform") $c["t_apply_s"] /= 2'
 worse "slower is a regression" "$KMV" compare a b
 same "slower" "slower" "$(verdict exact)"
@@ -42,6 +42,13 @@ same "faster" "faster" "$(verdict uniform)"
 within "by how much" "$(cell exact time_ratio_med)" 1.4999 1.5001
 check "less than the threshold is none" "$KMV" compare a b --threshold 0.6
 same "same within the threshold" "same" "$(verdict exact)"
+# A machine that was slower all along: relative to exact only what changed beside it counts.
+change b '$c["t_apply_s"] *= ($c["algo"] == "uniform" ? 4 : 2)'
+worse "a slower machine" "$KMV" compare a b
+same "everything is slower" "slower slower slower" "$(verdict null) $(verdict exact) $(verdict uniform)"
+worse "relative to exact" "$KMV" compare a b --relative
+same "but for exact itself" "same slower slower" "$(verdict null) $(verdict exact) $(verdict uniform)"
+within "uniform twice as much" "$(cell uniform time_ratio_med)" 1.9999 2.0001
 # Half of the repetitions slower: the interval holds 1.
 change b 'if ($c["algo"] == "exact" && $c["rep"] < 2) $c["t_apply_s"] *= 1.5'
 check "what noise explains is none" "$KMV" compare a b
