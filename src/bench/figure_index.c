@@ -146,7 +146,7 @@ static void put_crossings(const kmv_figure_curve *curves, size_t count, FILE *ou
             fputs("graph 1", out);
         else
             fprintf(out, "first %.9g", c->cross_hi);
-        fprintf(out, ", first %.9g nohead linecolor rgb rgb(%zu) linewidth 2.5 front; ", c->cross_t,
+        fprintf(out, ", first %.9g nohead linecolor rgb rgb(%zu) linewidth 1.8 front; ", c->cross_t,
                 i + 1);
         marks++;
     }
