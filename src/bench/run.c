@@ -172,6 +172,11 @@ static kmv_status resume_folder(const kmv_runner *r, const char *config_path, km
     kmv_status st;
 
     read_fact(dir, "cases_sha256", found, sizeof found);
+    if (*found == '\0')
+        return kmv_fail(err, KMV_EINVAL,
+                        "%s: made by another version of kmv, which did not note the hash of its "
+                        "cases; want a new folder",
+                        dir);
     if (strcmp(found, r->options->identity) != 0)
         return kmv_fail(err, KMV_EINVAL,
                         "%s: holds results of other cases than %s asks for (config.ini there says "

@@ -107,6 +107,9 @@ check "no row is run again" cmp before dir/raw.tsv
 check "config.ini follows" cmp other/c.ini dir/config.ini
 same "and the title" "New" "$(awk -F'\t' '$1 == "title" { print $2 }' dir/provenance.tsv)"
 check "the figure is drawn" test -s dir/plots/f.svg
+cp -r dir old
+sed -i '/^cases_sha256/d' old/provenance.tsv
+bad "folder of another version" 2 "old: made by another version of kmv" "$KMV" run c.ini -o old -q
 bad "folder of another seed" 2 "dir: holds results with seed 1, asked for 3" "$KMV" run c.ini -o dir -q --seed 3
 bad "folder of other threads" 2 "dir: holds results with threads" "$KMV" run c.ini -o dir -q --threads 77
 bad "folder of another isa" 2 "dir: holds results with isa $(awk -F"\t" '$1 == "isa" { print $2 }' dir/provenance.tsv), asked for portable" "$KMV" run c.ini -o dir -q --isa portable
