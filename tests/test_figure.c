@@ -120,6 +120,11 @@ static void planned_rows(void **state)
     assert_true(kmv_figure_selects(&f, &kmv_record_schema, &row, 1)); /* the run may have them */
     row.threads = 2;
     assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 1));
+    row.threads = 4;
+    add(&f, "layer", "3");
+    assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 1)); /* it has none, nor will */
+    row.layer = 3;
+    assert_true(kmv_figure_selects(&f, &kmv_record_schema, &row, 1));
     add(&map, "kind", "plan_map");
     assert_false(kmv_figure_selects(&map, &kmv_record_schema, &row, 1)); /* auto alone */
     strcpy(row.algo, "auto");

@@ -144,14 +144,17 @@ static int item_matches(const char *item, const kmv_column *column, const void *
     return strcmp(item, text) == 0;
 }
 
-/* Nothing stands there, and that is no value of its own, as no options are. */
+/* Nothing stands there yet, since only the run or its data tell. */
 static int is_open(const kmv_column *column, const void *row)
 {
+    static const char *const told_later[] = {"causal", "r", "isa", "threads", "rows"};
     char text[512];
 
-    if (strcmp(column->name, "algo_opts") == 0 || strcmp(column->name, "sweep") == 0)
-        return 0;
-    return *kmv_cell_text(column, row, text, sizeof text) == '\0';
+    for (size_t i = 0; i < sizeof told_later / sizeof *told_later; i++) {
+        if (strcmp(column->name, told_later[i]) == 0)
+            return *kmv_cell_text(column, row, text, sizeof text) == '\0';
+    }
+    return 0;
 }
 
 int kmv_filter_keeps(const kmv_config_entry *entries, size_t count, const kmv_schema *schema,

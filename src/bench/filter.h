@@ -23,7 +23,7 @@ kmv_status kmv_filter_check(const kmv_config_entry *entry, kmv_error *err);
  * schema lacks, keep all. A filter on eps keeps rows of algorithms that do not use eps, since those
  * are judged against every eps; a data set is also chosen by what stands before its colon.
  * planned: the row is of a case that has not run (planned.h); filters on what only the run tells
- * (causal, r, isa, threads) keep it where it has nothing there.
+ * (causal, r, isa, threads, rows) keep it where it has nothing there.
  */
 int kmv_filter_keeps(const kmv_config_entry *entries, size_t count, const kmv_schema *schema,
                      const void *row, int planned);
