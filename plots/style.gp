@@ -1,7 +1,9 @@
 # What every template shares. Given: FORMAT, OUT, DIR, PLOTS (by scripts/plot.sh) and YS, the number
 # of y axes per panel, key_text(i, c), what the legend of column c says of curve i, FLOOR_LINE where
 # the grey line of the trivial answer is drawn, and EQUAL_LINE where the line of equality is (by the
-# template). Ranges and tics come with the curves (series.gp). A figure is a grid: one
+# template); LEVEL_LINES where lines across the panel are drawn for 0 and the mean; CROSS_STARS;
+# NO_KEYS where no curve needs a legend; NO_LINES where its entries are marks alone; TEXT_LINE, a
+# sentence for it. Ranges and tics come with the curves (series.gp). A figure is a grid: one
 # column per panel and one row per y axis; a figure with one panel puts its y axes side by side. Title and legend, which stands below the
 # grid and covers nothing, are drawn at the end by page.gp.
 load DIR."/series.gp"
@@ -22,12 +24,23 @@ BAND_GAP = 0.34 # room for the panels' titles
 
 # Inches; a panel is as wide as a column of a journal, its text 9 points, of which a wide letter takes
 # CHAR_W and an average one less.
-PANEL_W = 3.4; PANEL_H = 2.75; LINE_H = 0.185; CHAR_W = 0.085
+PANEL_W = 3.4; PANEL_H = 2.75;
+# A number fits into a cell of a map.
+if (exists("CELL_ROWS")) {
+    PANEL_H = 0.62 + 0.2 * CELL_ROWS > PANEL_H ? 0.62 + 0.2 * CELL_ROWS : PANEL_H
+    PANEL_W = 1.07 + 0.5 * CELL_COLUMNS > PANEL_W ? 1.07 + 0.5 * CELL_COLUMNS : PANEL_W
+}
+LINE_H = 0.185; CHAR_W = 0.085
 # What the legend says after the curves.
-array EXTRA[3]; array EXTRA_KIND[3]
+if (exists("NO_KEYS")) KEYS = 0
+array EXTRA[6]; array EXTRA_KIND[6]
 EXTRAS = 0
 add_extra(text, kind) = sprintf("EXTRAS = EXTRAS + 1; EXTRA[EXTRAS] = '%s'; EXTRA_KIND[EXTRAS] = '%s'", text, kind)
 if (exists("FLOOR_LINE")) eval add_extra(FLOOR, "floor")
+if (exists("LEVEL_LINES")) eval add_extra("error of answering 0", "floor")
+if (exists("LEVEL_LINES") && MEAN_LEVELS > 0) eval add_extra("error of answering the mean of V", "mean")
+if (exists("CROSS_STARS") && CROSS_TEXT ne "") eval add_extra(CROSS_TEXT, "cross")
+if (exists("TEXT_LINE")) eval add_extra(TEXT_LINE, "text")
 if (exists("EQUAL_LINE")) eval add_extra("reached = asked", "equal")
 if (BELOW_TEXT ne "") eval add_extra(BELOW_TEXT, "below")
 ENTRIES = (OWN_KEYS ? MOST : KEYS) + EXTRAS
@@ -43,6 +56,8 @@ if (OWN_KEYS) PANEL_W = ENTRY_W > PANEL_W ? ENTRY_W : PANEL_W
 do for [p = 1:PANELS] {
     PANEL_W = 0.2 + CHAR_W * strlen(PANEL_TITLE[p]) > PANEL_W ? 0.2 + CHAR_W * strlen(PANEL_TITLE[p]) : PANEL_W
 }
+# A single panel does not stand alone beside a wide legend.
+if (PANELS == 1 && 0.2 + ENTRY_W > COLS * PANEL_W) PANEL_W = 0.2 + ENTRY_W > 1.5 * COLS * PANEL_W ? 1.5 * PANEL_W : (0.2 + ENTRY_W) / COLS
 W = COLS * PANEL_W
 W = 0.2 + ENTRY_W > W ? 0.2 + ENTRY_W : W
 KEY_COLS = OWN_KEYS ? 1 : int((W - 0.2) / ENTRY_W)
@@ -79,7 +94,7 @@ bottom(r) = 1 - (TITLE_H + r * PANEL_H - 0.52 + gaps(r)) / H
 # below it. The label of the axis is a label of our own, since
 # gnuplot pushes its one off the page when the tics are wide.
 at(p, y) = (p - 1) * YS + y
-CELL(p, y, text) = "unset label; ".BELOW[at(p, y)] \
+CELL(p, y, text) = "unset label; unset arrow; ".BELOW[at(p, y)].(y == 1 ? CROSS_MARK[p] : "") \
     ."set xrange ".XRANGE[p]."; set xtics ".XTICS[p]."; " \
     ."set yrange ".YRANGE[at(p, y)]."; set ytics ".YTICS[at(p, y)]."; " \
     .sprintf("set lmargin at screen %.5f; set rmargin at screen %.5f; set tmargin at screen %.5f; set bmargin at screen %.5f; ", \
@@ -96,6 +111,7 @@ rgb(i) = RGB[1 + COLOUR[i] % 8]
 mark(i) = MARK[1 + (COLOUR[i] + 3 * VARIANT[i]) % 8]
 dash(i) = 1 + (COLOUR[i] / 8 + VARIANT[i]) % 5
 set linetype 100 linecolor rgb 0x999999 dashtype 1 linewidth 1.0
+set linetype 102 linecolor rgb 0x999999 dashtype 3 linewidth 1.4
 set linetype 101 linecolor rgb 0x000000 dashtype 1 linewidth 0.6
 
 set border 3 linewidth 0.8

@@ -1,6 +1,8 @@
-# time_vs_n: time with set-up against n; in the legend the exponent fitted over n.
+# time_vs_n: time with set-up against n; in the legend the exponent fitted over n and
+# where the curve meets that of exact, which a star marks.
 YS = 1
-key_text(i, c) = LABEL[i].FIT1[i]
+CROSS_STARS = 1
+key_text(i, c) = LABEL[i].FIT1[i].CROSSING[i]
 load PLOTS."/style.gp"
 set multiplot
 set xlabel "number of points n"

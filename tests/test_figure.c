@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "bench/figure.h"
+#include "bench/figure_parts.h"
 #include "bench/record.h"
 
 static void add(kmv_config_figure *f, const char *key, const char *value)
@@ -83,7 +83,7 @@ static int keeps(const char *key, const char *value)
     row.causal = 0;
     add(&f, "kind", "sigma");
     add(&f, key, value);
-    return kmv_figure_keeps(&f, &kmv_record_schema, &row);
+    return kmv_figure_selects(&f, &kmv_record_schema, &row, 0);
 }
 
 static void filters_keep_rows(void **state)
@@ -103,12 +103,99 @@ static void filters_keep_rows(void **state)
     assert_true(keeps("eps", "0.1")); /* the row's eps is empty: it is judged against every eps */
 }
 
+static void planned_rows(void **state)
+{
+    kmv_config_figure f = {.name = "a"}, map = {.name = "b"};
+    kmv_record row;
+
+    (void)state;
+    kmv_row_clear(&kmv_record_schema, &row);
+    strcpy(row.algo, "null");
+    add(&f, "kind", "time_vs_n");
+    assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 1)); /* left out */
+    strcpy(row.algo, "exact");
+    add(&f, "threads", "4");
+    add(&f, "isa", "avx2");
+    assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 0));
+    assert_true(kmv_figure_selects(&f, &kmv_record_schema, &row, 1)); /* the run may have them */
+    row.threads = 2;
+    assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 1));
+    row.threads = 4;
+    add(&f, "layer", "3");
+    assert_false(kmv_figure_selects(&f, &kmv_record_schema, &row, 1)); /* it has none, nor will */
+    row.layer = 3;
+    assert_true(kmv_figure_selects(&f, &kmv_record_schema, &row, 1));
+    add(&map, "kind", "plan_map");
+    assert_false(kmv_figure_selects(&map, &kmv_record_schema, &row, 1)); /* auto alone */
+    strcpy(row.algo, "auto");
+    assert_true(kmv_figure_selects(&map, &kmv_record_schema, &row, 1));
+}
+
+/* A curve at n = 1, 4, 16 with these speed-ups (median, lower and upper end) and times 1, 2, 8. */
+static kmv_figure_curve cross(const double speedups[3][3])
+{
+    static const double times[] = {1, 2, 8};
+    kmv_summary rows[3];
+    kmv_figure_point points[3] = {{0}};
+    kmv_figure_job job = {.kind = kmv_figure_kind_find("time_vs_n"),
+                          .schema = &kmv_summary_schema,
+                          .points = points,
+                          .n_points = 3};
+    kmv_figure_curve c = {.begin = 0, .end = 3};
+
+    for (size_t i = 0; i < 3; i++) {
+        kmv_row_clear(&kmv_summary_schema, &rows[i]);
+        rows[i].speedup_total_med = speedups[i][0];
+        rows[i].speedup_total_lo = speedups[i][1];
+        rows[i].speedup_total_hi = speedups[i][2];
+        rows[i].t_total_med_s = times[i];
+        points[i].row = &rows[i];
+        points[i].first = "probe";
+        points[i].x = pow(4, (double)i);
+    }
+    kmv_figure_cross(&job, &c);
+    return c;
+}
+
+static void crossings(void **state)
+{
+    /* From 1/2 at n = 4 to 2 at n = 16: halfway in logarithms, n = 8, time 4. The upper end rises
+     * from 1/4 at n = 1 to 1 at n = 4; the lower from 1/4 at n = 4 to 4 at n = 16 gives 8 as well.
+     */
+    const double once[3][3] = {{0.25, 0.25, 0.25}, {0.5, 0.25, 1}, {2, 4, 4}};
+    const double open[3][3] = {{0.25, 0.25, 0.25}, {0.5, 0.5, 0.5}, {2, 0.5, 4}};
+    const double never[3][3] = {{2, 2, 2}, {2, 2, 2}, {0.5, 0.5, 0.5}};
+    const double always[3][3] = {{2, 2, 2}, {3, 3, 3}, {4, 4, 4}};
+    const double missing[3][3] = {{0.5, 0.5, 0.5}, {NAN, NAN, NAN}, {2, 2, 2}};
+    kmv_figure_curve c;
+
+    (void)state;
+    c = cross(once);
+    CHECK_CLOSE(c.cross_n, 8, 1e-14);
+    CHECK_CLOSE(c.cross_t, 4, 1e-14);
+    CHECK_CLOSE(c.cross_lo, 4, 1e-14);
+    CHECK_CLOSE(c.cross_hi, 8, 1e-14);
+    assert_string_equal(c.crossing, "; as exact at n 8 [4, 8]");
+    c = cross(open);
+    assert_true(isnan(c.cross_hi));
+    assert_string_equal(c.crossing, "; as exact at n 8 [6, ...]"); /* 4 * 4^(1/3) = 6.3 */
+    c = cross(never);
+    assert_true(isnan(c.cross_n) && c.crossing[0] == '\0');
+    c = cross(always);
+    assert_true(isnan(c.cross_n)); /* nothing to mark */
+    assert_string_equal(c.crossing, "; under exact from n 1");
+    c = cross(missing);
+    assert_true(isnan(c.cross_n) && c.crossing[0] == '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_are_checked),
         cmocka_unit_test(kind_and_name_are_needed),
         cmocka_unit_test(filters_keep_rows),
+        cmocka_unit_test(planned_rows),
+        cmocka_unit_test(crossings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

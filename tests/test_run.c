@@ -309,14 +309,14 @@ static double entry(size_t i, size_t j)
     return exp(-0.5 * distance * distance);
 }
 
-static void damage(void)
+static void damage(const char *ending)
 {
     char command[256];
 
     snprintf(
         command, sizeof command,
-        "for f in %s/*.ref; do printf x | dd of=$f bs=1 seek=100 conv=notrunc 2>/dev/null; done",
-        folder);
+        "for f in %s/*.%s; do printf x | dd of=$f bs=1 seek=100 conv=notrunc 2>/dev/null; done",
+        folder, ending);
     assert_int_equal(system(command), 0);
 }
 
@@ -352,7 +352,7 @@ static void references(void **state)
             CHECK_CLOSE(judge.y[i], want, 1e-14); /* a few ulp of sums up to 18 */
         }
         kmv_judge_clear(&judge);
-        damage();
+        damage("ref");
         CHECK_FAILS(kmv_judge_get(&settings, &problem, "line", b, 1, &judge, &err), KMV_EIO,
                     "missing or damaged");
         CHECK_OK(kmv_judge_prepare(&settings, &problem, "line", x, 2, 1, &err));
@@ -374,6 +374,84 @@ static void references(void **state)
     kmv_points_clear(&p);
 }
 
+/* Largest singular value of the softmax matrix of points 0, 1/4, ..., by 200 steps of the power
+ * method in double. */
+static double softmax_norm(void)
+{
+    double p[N][N], v[N], w[N], length = 0;
+
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0;
+
+        v[i] = 1;
+        for (size_t j = 0; j < N; j++)
+            sum += p[i][j] = exp((double)(i * j) / 16);
+        for (size_t j = 0; j < N; j++)
+            p[i][j] /= sum;
+    }
+    for (int step = 0; step < 200; step++) {
+        for (size_t i = 0; i < N; i++) {
+            w[i] = 0;
+            for (size_t j = 0; j < N; j++)
+                w[i] += p[i][j] * v[j];
+        }
+        length = 0;
+        for (size_t j = 0; j < N; j++) {
+            v[j] = 0;
+            for (size_t i = 0; i < N; i++)
+                v[j] += p[i][j] * w[i];
+            length += v[j] * v[j];
+        }
+        length = sqrt(length);
+        for (size_t j = 0; j < N; j++)
+            v[j] /= length;
+    }
+    return sqrt(length);
+}
+
+static void operator_norm(void **state)
+{
+    kmv_judge_settings settings = {.cache = folder,
+                                   .seed = 1,
+                                   .rows = 5,
+                                   .pairs_max = 1e6,
+                                   .op_norm_pairs = N * N,
+                                   .threads = 1};
+    float line[N];
+    double a[N];
+    const double *x[] = {a};
+    const double want = softmax_norm();
+    kmv_points p = {0};
+    kmv_judge judge = {0};
+    kmv_error err = {""};
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        line[i] = (float)i / 4;
+        a[i] = 1;
+    }
+    CHECK_OK(kmv_points_from_f32(&p, line, N, 1, 1, &err));
+    kmv_problem problem = {.q = &p, .k = &p, .matrix = KMV_SOFTMAX, .sigma = 1};
+    for (int round = 0; round < 2; round++) { /* computed, damaged, computed again */
+        CHECK_OK(kmv_judge_prepare(&settings, &problem, "line", x, 1, 1, &err));
+        CHECK_OK(kmv_judge_get(&settings, &problem, "line", a, 1, &judge, &err));
+        /* A residual of 1e-3 bounds the error by 5e-4 of the norm, where the next singular value is
+         * far; float entries add 2 FLT_EPSILON. */
+        CHECK_CLOSE(judge.op_norm, want, 5e-4 * want);
+        assert_true(judge.op_tol >= 0 && judge.op_tol <= 1e-3);
+        kmv_judge_clear(&judge);
+        damage("op");
+        CHECK_FAILS(kmv_judge_get(&settings, &problem, "line", a, 1, &judge, &err), KMV_EIO,
+                    "missing or damaged");
+    }
+    CHECK_OK(kmv_judge_prepare(&settings, &problem, "line", x, 1, 1, &err));
+    settings.op_norm_pairs = N * N - 1; /* too large now: nobody computes it, nobody misses it */
+    CHECK_OK(kmv_judge_get(&settings, &problem, "line", a, 1, &judge, &err));
+    assert_true(isnan(judge.op_norm) && isnan(judge.op_tol));
+    kmv_judge_clear(&judge);
+    kmv_points_clear(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_disk, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(folders, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(references, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(operator_norm, make_folder, remove_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,27 @@ static void median_intervals(void **state)
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void unpaired_ratios(void **state)
+{
+    /* Constant samples leave nothing to resample; one with two equally likely medians has its range
+     * as the interval, since each end is drawn in a quarter of the resamples. */
+    const double six[] = {6, 6, 6}, two[] = {2, NAN, 2, 2, 2}, mixed[] = {1, 3}, zero[] = {0};
+    kmv_interval a;
+    kmv_error err;
+
+    (void)state;
+    CHECK_OK(kmv_median_ratio_interval(six, 3, two, 5, 1, &a, &err));
+    assert_true(a.med == 3 && a.lo == 3 && a.hi == 3);
+    CHECK_OK(kmv_median_ratio_interval(six, 3, mixed, 2, 1, &a, &err));
+    assert_true(a.med == 3 && a.lo == 2 && a.hi == 6);
+    CHECK_OK(kmv_median_ratio_interval(mixed, 2, two, 5, 1, &a, &err));
+    assert_true(a.med == 1 && a.lo == 0.5 && a.hi == 1.5);
+    CHECK_OK(kmv_median_ratio_interval(six, 3, zero, 1, 1, &a, &err));
+    assert_true(isnan(a.med) && isnan(a.lo) && isnan(a.hi));
+    CHECK_OK(kmv_median_ratio_interval(six, 0, two, 5, 1, &a, &err));
+    assert_true(isnan(a.med) && isnan(a.lo) && isnan(a.hi));
+}
+
 static void intervals_cover(void **state)
 {
     /* 200 samples of 15 uniform values. The bootstrap interval of a median of 15 covers 1/2 in
@@ -118,9 +139,9 @@ static void exponents(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quantiles),       cmocka_unit_test(median_intervals),
-        cmocka_unit_test(intervals_cover), cmocka_unit_test(ratios_are_paired),
-        cmocka_unit_test(exponents),
+        cmocka_unit_test(quantiles),         cmocka_unit_test(median_intervals),
+        cmocka_unit_test(unpaired_ratios),   cmocka_unit_test(intervals_cover),
+        cmocka_unit_test(ratios_are_paired), cmocka_unit_test(exponents),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,20 @@ static void trims_and_copies(void **state)
     assert_string_equal(dst, "");
 }
 
+static void shell_words(void **state)
+{
+    char out[32], small[8];
+
+    (void)state;
+    assert_string_equal(kmv_shell_word("a/b-1.ini", out, sizeof out), "a/b-1.ini");
+    assert_string_equal(kmv_shell_word("", out, sizeof out), "''");
+    assert_string_equal(kmv_shell_word("two words", out, sizeof out), "'two words'");
+    assert_string_equal(kmv_shell_word("it's $5%s", out, sizeof out), "'it'\\''s $5%s'");
+    kmv_shell_word("a lot of text", small, sizeof small); /* cut, and still one closed word */
+    assert_true(strlen(small) < sizeof small && small[0] == '\'' &&
+                small[strlen(small) - 1] == '\'');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +211,7 @@ int main(void)
         cmocka_unit_test(writes_reals_that_read_back),
         cmocka_unit_test(describes_ranges),
         cmocka_unit_test(trims_and_copies),
+        cmocka_unit_test(shell_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

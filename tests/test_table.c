@@ -49,6 +49,33 @@ static const kmv_summary *find(const kmv_summary *cases, size_t count, const cha
     return NULL;
 }
 
+static void plans_and_positions(void **state)
+{
+    kmv_record rows[3] = {row("auto", 0, 0.1, 1, 0.01), row("auto", 1, 0.1, 1, 0.01),
+                          row("auto", 2, 0.1, 1, 0.01)};
+    kmv_summary *cases = NULL;
+    size_t count = 0;
+    kmv_error err;
+
+    (void)state;
+    strcpy(rows[0].status, "error"); /* did not run: says nothing */
+    strcpy(rows[0].plan, "exact by default");
+    strcpy(rows[1].plan, "auto: probe with m = 8");
+    strcpy(rows[2].plan, "importance, 64 columns");
+    strcpy(rows[0].pos_err, "9 9 9 9 9 9 9 9 9 9 9 9 9 9 9 9");
+    strcpy(rows[1].pos_err, "1 - 3 0 0 0 0 0 0 0 0 0 0 0 0 4");
+    strcpy(rows[2].pos_err, "2 - - 0 0 0 0 0 0 0 0 0 0 0 0 4");
+    CHECK_OK(kmv_summaries_make(rows, 3, 1, &cases, &count, &err));
+    assert_int_equal(count, 1);
+    assert_string_equal(cases[0].chosen, "probe");
+    assert_string_equal(cases[0].pos_err, "1.5 - 3 0 0 0 0 0 0 0 0 0 0 0 0 4");
+    kmv_free(cases);
+    strcpy(rows[1].plan, "32 tables"); /* no method by that name */
+    CHECK_OK(kmv_summaries_make(rows, 2, 1, &cases, &count, &err));
+    assert_string_equal(cases[0].chosen, "");
+    kmv_free(cases);
+}
+
 static void cases_of_rows(void **state)
 {
     /* `uniform` is always four times as fast, although repetition 1 was slow for both. */
@@ -316,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases_of_rows),
+        cmocka_unit_test(plans_and_positions),
         cmocka_unit_test(rows_that_did_not_run),
         cmocka_unit_test(other_products_are_no_partner),
         cmocka_unit_test(formats),

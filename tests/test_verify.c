@@ -119,21 +119,111 @@ static void mean_of_v(void **state)
     kmv_problem problem = {.q = &p, .k = &p, .matrix = KMV_SOFTMAX, .causal = 1, .sigma = 1};
     const double exact[] = {1, 2, 7}, y[] = {1, 2, 8.5}, v[] = {1, 3, 8};
     const size_t last[] = {2};
-    kmv_judge judge = {.count = 3, .n_q = 3, .r = 1, .y = exact};
+    kmv_judge judge = {.count = 3, .n_q = 3, .r = 1, .y = exact, .op_norm = NAN};
     kmv_record r = empty();
     kmv_error err = {""};
 
     (void)state;
-    CHECK_OK(kmv_verify_mean(&judge, &problem, y, v, 6, &r, &err));
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 6, &r, &err));
     CHECK_CLOSE(r.mean_err, 0.5, 1e-15);
     CHECK_CLOSE(r.err_rel_mean, 0.5, 1e-15);
     problem.causal = 0; /* 4 for every row: off by 3, 2, 3 */
-    CHECK_OK(kmv_verify_mean(&judge, &problem, y, v, 6, &r, &err));
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 6, &r, &err));
     CHECK_CLOSE(r.mean_err, sqrt(22) / 6, 1e-15);
     problem.causal = 1; /* the last row alone stands for three */
-    judge = (kmv_judge){.rows = last, .count = 1, .n_q = 3, .r = 1, .y = exact + 2};
-    CHECK_OK(kmv_verify_mean(&judge, &problem, y, v, 6, &r, &err));
+    judge = (kmv_judge){.rows = last, .count = 1, .n_q = 3, .r = 1, .y = exact + 2, .op_norm = NAN};
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 6, &r, &err));
     CHECK_CLOSE(r.mean_err, sqrt(3) * 3 / 6, 1e-15);
+    assert_true(isnan(r.err_op) && isnan(r.p_op)); /* nobody knows |P|_op */
+}
+
+static void operator_norms(void **state)
+{
+    /* Two columns. V has the singular values 4 and 3, so |V|_op = 4 and with |P|_op = 0.5 errors
+     * are in units of 2. PV has orthogonal columns of lengths 2 and 1; y - PV is the rank-one
+     * matrix of rows t (3, 4), t = 0.1, 0, 0.2, norm 5 |t|; the mean of V is (1, 0.75) in every
+     * row. */
+    float zero[4 * 16] = {0};
+    kmv_points q = {.n = 3, .d = 1, .ld = 16, .x = zero}, k = {.n = 4, .d = 1, .ld = 16, .x = zero};
+    const kmv_problem problem = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .sigma = 1};
+    const double v[] = {4, 0, 0, 3, 0, 0, 0, 0}, exact[] = {2, 0, 0, 1, 0, 0};
+    const double y[] = {2.3, 0.4, 0, 1, 0.6, 0.8};
+    const size_t last[] = {2};
+    kmv_judge judge = {.count = 3, .n_q = 3, .r = 2, .y = exact, .op_norm = 0.5, .op_tol = 1e-4};
+    kmv_record r = empty();
+    kmv_error err = {""};
+    double gram[3] = {0}, largest;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) { /* PV - mean by hand: the larger root of a 2 x 2 matrix */
+        const double a = exact[2 * i] - 1, b = exact[2 * i + 1] - 0.75;
+
+        gram[0] += a * a;
+        gram[1] += a * b;
+        gram[2] += b * b;
+    }
+    largest = (gram[0] + gram[2]) / 2 + hypot((gram[0] - gram[2]) / 2, gram[1]);
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 5, &r, &err));
+    /* Eigenvalues to a few ulp of numbers below 10, halved by the root. */
+    CHECK_CLOSE(r.err_op, 5 * sqrt(0.05) / 2, 1e-14);
+    CHECK_CLOSE(r.null_op, 1, 1e-14);
+    CHECK_CLOSE(r.mean_op, sqrt(largest) / 2, 1e-14);
+    CHECK_CLOSE(r.mean_err, sqrt(gram[0] + gram[2]) / 5, 1e-14);
+    CHECK_CLOSE(r.p_op, 0.5, 0);
+    CHECK_CLOSE(r.p_op_tol, 1e-4, 0);
+    r.err_l2 = r.err_lo = r.err_hi = 0.1;
+    r.eps = 0.9; /* answering 0 has 1 and the mean less */
+    kmv_verdict(&r);
+    CHECK_CLOSE(r.trivial_op, sqrt(largest) / 2 <= 0.9, 0);
+    r.eps = 1;
+    kmv_verdict(&r);
+    CHECK_CLOSE(r.trivial_op, 1, 0);
+    judge = (kmv_judge){
+        .rows = last, .count = 1, .n_q = 3, .r = 2, .y = exact + 4, .op_norm = 0.5, .op_tol = 1e-4};
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 5, &r, &err));
+    CHECK_CLOSE(r.err_op, sqrt(3) * 1 / 2, 1e-14); /* one row of length 1 stands for three */
+}
+
+static void positions(void **state)
+{
+    /* 32 rows, two for each sixteenth; errors 0 but 3 and 4 in the second and 1 in the last. With
+     * |x| = 2: sqrt(32 * (9 + 16)/2)/2 = 10, sqrt(32 * 1/2)/2 = 2. */
+    enum { ROWS = 32 };
+    double exact[ROWS] = {0}, y[ROWS] = {0};
+    const size_t sampled[] = {2, 31};
+    kmv_judge judge = {.count = ROWS, .n_q = ROWS, .r = 1, .y = exact};
+    kmv_record r = empty();
+    kmv_error err = {""};
+
+    (void)state;
+    y[2] = 3;
+    y[3] = 4;
+    y[31] = 1;
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, ""); /* no mask, no positions */
+    r.causal = 1;
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, "0 10 0 0 0 0 0 0 0 0 0 0 0 0 0 2");
+    CHECK_CLOSE(sqrt((100.0 + 4) / 16), r.err_l2, 1e-15); /* its root mean square */
+    judge = (kmv_judge){.rows = sampled, .count = 2, .n_q = ROWS, .r = 1, .y = exact};
+    CHECK_OK(kmv_verify(&judge, y, 2, 1, &r, &err));
+    assert_string_equal(r.pos_err, "- 8.49 - - - - - - - - - - - - - 2.83"); /* sqrt(32) e / 2 */
+}
+
+static void operator_norm_of_nan(void **state)
+{
+    float zero[2 * 16] = {0};
+    kmv_points p = {.n = 2, .d = 1, .ld = 16, .x = zero};
+    const kmv_problem problem = {.q = &p, .k = &p, .matrix = KMV_SOFTMAX, .sigma = 1};
+    const double v[] = {1, 0, 0, 1}, exact[] = {1, 0, 0, 1}, y[] = {NAN, 0, 0, INFINITY};
+    const kmv_judge judge = {.count = 2, .n_q = 2, .r = 2, .y = exact, .op_norm = 1, .op_tol = 0};
+    kmv_record r = empty();
+    kmv_error err = {""};
+
+    (void)state;
+    CHECK_OK(kmv_verify_softmax(&judge, &problem, y, v, 1, &r, &err)); /* and it ends */
+    assert_true(isnan(r.err_op));
+    CHECK_CLOSE(r.null_op, 1, 1e-14);
 }
 
 static void verdicts(void **state)
@@ -182,6 +272,9 @@ int main(void)
         cmocka_unit_test(nan_is_an_error),
         cmocka_unit_test(sampled_interval_covers),
         cmocka_unit_test(mean_of_v),
+        cmocka_unit_test(operator_norms),
+        cmocka_unit_test(operator_norm_of_nan),
+        cmocka_unit_test(positions),
         cmocka_unit_test(verdicts),
     };
 

@@ -167,3 +167,20 @@ int kmv_copy_text(char *dst, size_t size, const char *src)
     dst[take] = '\0';
     return take == length;
 }
+
+const char *kmv_shell_word(const char *text, char *out, size_t size)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-";
+    size_t used = 0;
+
+    if (*text != '\0' && text[strspn(text, plain)] == '\0') {
+        snprintf(out, size, "%s", text);
+        return out;
+    }
+    /* Room for the longest piece, the closing quote and the end. */
+    for (out[used++] = '\''; *text != '\0' && used + 6 < size; text++)
+        used += (size_t)snprintf(out + used, size - used, *text == '\'' ? "'\\''" : "%c", *text);
+    snprintf(out + used, size - used, "'");
+    return out;
+}

@@ -37,4 +37,7 @@ char *kmv_trim(char *text);
 /** Copy at most size - 1 characters and end with '\0'; returns 1 when all of src fitted. */
 int kmv_copy_text(char *dst, size_t size, const char *src);
 
+/** Text as one word of a POSIX shell: in single quotes where it needs them. Returns out. */
+const char *kmv_shell_word(const char *text, char *out, size_t size);
+
 #endif

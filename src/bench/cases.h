@@ -13,6 +13,7 @@ typedef struct {
     char generator[32]; /* "" for a file */
     char options[512];  /* of the generator, without n and d */
     size_t n_q, n_k, d; /* in the file; the generator's defaults */
+    int layer, head;    /* -1 when there is none */
 } kmv_source;
 
 /** What is multiplied: everything that defines K and x. */

@@ -11,147 +11,37 @@
 #include "base/option.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/claim.h"
 #include "bench/config_check.h"
+#include "bench/config_keys.h"
 #include "bench/figure.h"
-#include "bench/ini.h"
 #include "bench/sigma.h"
 #include "data/synth.h"
 
-enum { SCRATCH = 512, ENTRIES_MAX = 32, NAMES_MAX = 64, FILE_MAX = 1 << 20 };
+enum { SCRATCH = 512, ENTRIES_MAX = 32, FILE_MAX = 1 << 20 };
 
-/* Put file, line and key in front of a message, which may begin with the key already. */
-static kmv_status fail_key(const kmv_config *c, size_t line, const char *key, kmv_status st,
-                           kmv_error *err)
-{
-    const size_t length = strlen(key);
-
-    if (err != NULL && strncmp(err->text, key, length) == 0 && err->text[length] == ':')
-        return kmv_fail_prefix(err, st, "%s:%zu", c->path, line);
-    return kmv_fail_prefix(err, st, "%s:%zu: %s", c->path, line, key);
-}
-
-static kmv_status unknown_key(const kmv_config *c, const kmv_ini_section *s, const kmv_ini_entry *e,
-                              const char *const *names, size_t count, kmv_error *err)
-{
-    const char *near = kmv_closest(e->key, names, count);
-
-    return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want a key of [%s], got '%s'%s%s%s", c->path,
-                    e->line, e->key, s->kind, e->key, near != NULL ? ", did you mean '" : "",
-                    near != NULL ? near : "", near != NULL ? "'?" : "");
-}
-
-/* ---- keys with one value --------------------------------------------------------------------- */
-
-typedef enum {
-    VALUE_TEXT,
-    VALUE_SIZE,
-    VALUE_REAL,
-    VALUE_SECONDS,
-    VALUE_BYTES,
-    VALUE_BOOL
-} value_type;
-
-typedef struct {
-    const char *name;
-    value_type type;
-    size_t offset, size; /* of the field in its struct */
-    double lo, hi;
-} value_key;
-
-#define VALUE(row, key, type, field, lo, hi)                                                       \
-    {                                                                                              \
-        key, type, offsetof(row, field), sizeof(((row *)0)->field), lo, hi                         \
-    }
-
-static const value_key experiment_keys[] = {
-    VALUE(kmv_config, "name", VALUE_TEXT, name, 0, 0),
-    VALUE(kmv_config, "title", VALUE_TEXT, title, 0, 0),
-    VALUE(kmv_config, "seed", VALUE_SIZE, seed, 0, 1e18),
-    VALUE(kmv_config, "reps", VALUE_SIZE, reps, 1, 1e6),
-    VALUE(kmv_config, "min_time", VALUE_SECONDS, min_time_s, 0, 1e6),
-    VALUE(kmv_config, "verify_rows", VALUE_SIZE, verify_rows, 2, 1e9),
-    VALUE(kmv_config, "verify_pairs", VALUE_REAL, verify_pairs_max, 0, 1e18),
-    VALUE(kmv_config, "limit_time", VALUE_SECONDS, limit_time_s, 1e-3, 1e9),
-    VALUE(kmv_config, "limit_memory", VALUE_BYTES, limit_memory_b, 1e6, 1e18),
+static const kmv_value_key experiment_keys[] = {
+    KMV_VALUE(kmv_config, "name", KMV_VALUE_TEXT, name, 0, 0),
+    KMV_VALUE(kmv_config, "title", KMV_VALUE_TEXT, title, 0, 0),
+    KMV_VALUE(kmv_config, "seed", KMV_VALUE_SIZE, seed, 0, 1e18),
+    KMV_VALUE(kmv_config, "reps", KMV_VALUE_SIZE, reps, 1, 1e6),
+    KMV_VALUE(kmv_config, "min_time", KMV_VALUE_SECONDS, min_time_s, 0, 1e6),
+    KMV_VALUE(kmv_config, "verify_rows", KMV_VALUE_SIZE, verify_rows, 2, 1e9),
+    KMV_VALUE(kmv_config, "verify_pairs", KMV_VALUE_REAL, verify_pairs_max, 0, 1e18),
+    KMV_VALUE(kmv_config, "op_norm_pairs", KMV_VALUE_REAL, op_norm_pairs_max, 0, 1e18),
+    KMV_VALUE(kmv_config, "limit_time", KMV_VALUE_SECONDS, limit_time_s, 1e-3, 1e9),
+    KMV_VALUE(kmv_config, "limit_memory", KMV_VALUE_BYTES, limit_memory_b, 1e6, 1e18),
     {0},
 };
 
-static const value_key measure_keys[] = {
-    VALUE(kmv_config_measure, "drop_first", VALUE_SIZE, drop_first, 0, 1e9),
-    VALUE(kmv_config_measure, "rows", VALUE_SIZE, rows, 2, 1e9),
-    VALUE(kmv_config_measure, "op_norm", VALUE_BOOL, op_norm, 0, 0),
+static const kmv_value_key measure_keys[] = {
+    KMV_VALUE(kmv_config_measure, "drop_first", KMV_VALUE_SIZE, drop_first, 0, 1e9),
+    KMV_VALUE(kmv_config_measure, "rows", KMV_VALUE_SIZE, rows, 2, 1e9),
+    KMV_VALUE(kmv_config_measure, "op_norm", KMV_VALUE_BOOL, op_norm, 0, 0),
     {0},
 };
 
-static const value_key *find_value_key(const value_key *table, const char *name)
-{
-    for (; table->name != NULL; table++) {
-        if (strcmp(table->name, name) == 0)
-            return table;
-    }
-    return NULL;
-}
-
-static kmv_status want_number(const value_key *k, const char *what, const char *text,
-                              kmv_error *err)
-{
-    return kmv_fail(err, KMV_EINVAL, "want %s in [%.15g, %.15g], got '%s'", what, k->lo, k->hi,
-                    text);
-}
-
-static kmv_status set_value(const value_key *k, void *row, const char *text, kmv_error *err)
-{
-    char *field = (char *)row + k->offset;
-    double real = 0;
-    size_t count = 0;
-    int flag, ok = 0;
-
-    switch (k->type) {
-    case VALUE_TEXT:
-        if (*text == '\0' || !kmv_copy_text(field, k->size, text))
-            return kmv_fail(err, KMV_EINVAL, "want 1 to %zu characters, got '%.60s'", k->size - 1,
-                            text);
-        return KMV_OK;
-    case VALUE_SIZE:
-        if (!kmv_parse_size(text, &count) || !((double)count >= k->lo && (double)count <= k->hi))
-            return want_number(k, "an integer", text, err);
-        memcpy(field, &count, sizeof count);
-        return KMV_OK;
-    case VALUE_BOOL:
-        if (!kmv_parse_bool(text, &flag))
-            return kmv_fail(err, KMV_EINVAL, "want yes or no, got '%s'", text);
-        memcpy(field, &flag, sizeof flag);
-        return KMV_OK;
-    case VALUE_REAL:
-        if (!(ok = kmv_parse_real(text, &real)) && (ok = kmv_parse_size(text, &count)))
-            real = (double)count; /* 2^24 */
-        break;
-    case VALUE_SECONDS:
-        ok = kmv_parse_seconds(text, &real);
-        break;
-    case VALUE_BYTES:
-        ok = kmv_parse_bytes(text, &real);
-        break;
-    }
-    if (!ok || !(real >= k->lo && real <= k->hi))
-        return want_number(k,
-                           k->type == VALUE_SECONDS ? "seconds (0.5, 0.5s, 10m)"
-                           : k->type == VALUE_BYTES ? "bytes (500M, 2G)"
-                                                    : "a number",
-                           text, err);
-    memcpy(field, &real, sizeof real);
-    return KMV_OK;
-}
-
-/* ---- keys with a list of values -------------------------------------------------------------- */
-
-typedef struct {
-    const char *name;
-    size_t offset;
-    kmv_status (*check)(const char *item, kmv_error *err); /* NULL: checked by the caller */
-} list_key;
-
-static const list_key sweep_lists[] = {
+static const kmv_list_key sweep_lists[] = {
     {"dataset", offsetof(kmv_config_sweep, dataset), NULL},
     {"algo", offsetof(kmv_config_sweep, algo), kmv_check_algo},
     {"matrix", offsetof(kmv_config_sweep, matrix), kmv_check_matrix},
@@ -168,7 +58,7 @@ static const list_key sweep_lists[] = {
     {0},
 };
 
-static const list_key measure_lists[] = {
+static const kmv_list_key measure_lists[] = {
     {"dataset", offsetof(kmv_config_measure, dataset), NULL},
     {"matrix", offsetof(kmv_config_measure, matrix), kmv_check_measure_matrix},
     {"causal", offsetof(kmv_config_measure, causal), kmv_check_causal},
@@ -178,77 +68,16 @@ static const list_key measure_lists[] = {
     {0},
 };
 
-static kmv_status check_dataset(const kmv_config *c, const char *item, kmv_error *err)
-{
-    const char *names[NAMES_MAX], *near;
-    size_t count = 0;
-
-    for (size_t i = 0; i < c->n_datasets; i++) {
-        if (strcmp(c->datasets[i].name, item) == 0)
-            return KMV_OK;
-        if (count < NAMES_MAX)
-            names[count++] = c->datasets[i].name;
-    }
-    near = kmv_closest(item, names, count);
-    return kmv_fail(err, KMV_EINVAL, "want the name of a [dataset], got '%s'%s%s%s", item,
-                    near != NULL ? ", did you mean '" : "", near != NULL ? near : "",
-                    near != NULL ? "'?" : "");
-}
-
-static kmv_status set_list(const kmv_config *c, const list_key *k, void *row,
-                           const kmv_ini_entry *e, kmv_error *err)
-{
-    kmv_list *list = (kmv_list *)(void *)((char *)row + k->offset);
-    kmv_status st = kmv_list_parse(e->value, list, err);
-
-    list->line = e->line;
-    for (size_t i = 0; st == KMV_OK && i < list->count; i++)
-        st = k->check != NULL ? k->check(list->items[i], err)
-                              : check_dataset(c, list->items[i], err);
-    return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
-}
-
-/* One entry of a section whose keys are lists and values. */
-static kmv_status set_entry(const kmv_config *c, const kmv_ini_section *s, const kmv_ini_entry *e,
-                            const list_key *lists, const value_key *values, void *row,
-                            kmv_error *err)
-{
-    const value_key *v = values != NULL ? find_value_key(values, e->key) : NULL;
-    const char *names[NAMES_MAX];
-    size_t count = 0;
-    kmv_status st;
-
-    if (v != NULL) {
-        st = set_value(v, row, e->value, err);
-        return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
-    }
-    for (const list_key *l = lists; l != NULL && l->name != NULL; l++) {
-        if (strcmp(l->name, e->key) == 0)
-            return set_list(c, l, row, e, err);
-        names[count++] = l->name;
-    }
-    for (v = values; v != NULL && v->name != NULL; v++)
-        names[count++] = v->name;
-    return unknown_key(c, s, e, names, count, err);
-}
-
 /* ---- sections -------------------------------------------------------------------------------- */
-
-static kmv_status section_fail(const kmv_config *c, const kmv_ini_section *s, const char *what,
-                               kmv_error *err)
-{
-    return kmv_fail(err, KMV_EINVAL, "%s:%zu: [%s%s%s]: %s", c->path, s->line, s->kind,
-                    *s->name ? " " : "", s->name, what);
-}
 
 static kmv_status take_experiment(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
 {
     kmv_status st = KMV_OK;
 
     if (*s->name != '\0')
-        return section_fail(c, s, "want no name here (use name = ...)", err);
+        return kmv_section_fail(c, s, "want no name here (use name = ...)", err);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++)
-        st = set_entry(c, s, &s->entries[i], NULL, experiment_keys, c, err);
+        st = kmv_entry_set(c, s, &s->entries[i], NULL, experiment_keys, c, err);
     return st;
 }
 
@@ -270,7 +99,7 @@ static kmv_status generator_option(const kmv_config *c, const kmv_generator *g,
                          used > 0 ? "," : "", e->key, e->value) >= sizeof d->options - used)
         st = kmv_fail(err, KMV_EINVAL, "want less than %zu characters of options",
                       sizeof d->options);
-    return st == KMV_OK ? KMV_OK : fail_key(c, e->line, e->key, st, err);
+    return st == KMV_OK ? KMV_OK : kmv_entry_fail(c, e->line, e->key, st, err);
 }
 
 static const kmv_ini_entry *find_entry(const kmv_ini_section *s, const char *key)
@@ -290,10 +119,10 @@ static kmv_status take_generator(const kmv_config *c, const kmv_ini_section *s,
 
     if (g == NULL) {
         st = kmv_check_generator(named->value, err);
-        return fail_key(c, named->line, named->key, st, err);
+        return kmv_entry_fail(c, named->line, named->key, st, err);
     }
     if (find_entry(s, "made_by") != NULL)
-        return section_fail(c, s, "made_by belongs to a file, not to a generator", err);
+        return kmv_section_fail(c, s, "made_by belongs to a file, not to a generator", err);
     kmv_copy_text(d->generator, sizeof d->generator, g->name);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
         if (&s->entries[i] != named)
@@ -304,9 +133,9 @@ static kmv_status take_generator(const kmv_config *c, const kmv_ini_section *s,
 
 static kmv_status take_dataset(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
 {
-    static const value_key keys[] = {
-        VALUE(kmv_config_dataset, "file", VALUE_TEXT, address, 0, 0),
-        VALUE(kmv_config_dataset, "made_by", VALUE_TEXT, made_by, 0, 0),
+    static const kmv_value_key keys[] = {
+        KMV_VALUE(kmv_config_dataset, "file", KMV_VALUE_TEXT, address, 0, 0),
+        KMV_VALUE(kmv_config_dataset, "made_by", KMV_VALUE_TEXT, made_by, 0, 0),
         {0},
     };
     const kmv_ini_entry *generator = find_entry(s, "generator"), *file = find_entry(s, "file");
@@ -316,13 +145,13 @@ static kmv_status take_dataset(kmv_config *c, const kmv_ini_section *s, kmv_erro
     d->line = s->line;
     kmv_copy_text(d->name, sizeof d->name, s->name);
     if (*s->name == '\0' || strcspn(s->name, " \t:,=") != strlen(s->name))
-        return section_fail(c, s, "want a name without blanks and : , =", err);
+        return kmv_section_fail(c, s, "want a name without blanks and : , =", err);
     if ((generator != NULL) == (file != NULL))
-        return section_fail(c, s, "want either file = ... or generator = ...", err);
+        return kmv_section_fail(c, s, "want either file = ... or generator = ...", err);
     if (generator != NULL)
         return take_generator(c, s, generator, d, err);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++)
-        st = set_entry(c, s, &s->entries[i], NULL, keys, d, err);
+        st = kmv_entry_set(c, s, &s->entries[i], NULL, keys, d, err);
     return st;
 }
 
@@ -334,11 +163,11 @@ static kmv_status take_sweep(kmv_config *c, const kmv_ini_section *s, kmv_error 
     w->line = s->line;
     kmv_copy_text(w->name, sizeof w->name, s->name);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++)
-        st = set_entry(c, s, &s->entries[i], sweep_lists, NULL, w, err);
+        st = kmv_entry_set(c, s, &s->entries[i], sweep_lists, NULL, w, err);
     if (st == KMV_OK && w->dataset.count == 0)
-        st = section_fail(c, s, "want dataset = ...", err);
+        st = kmv_section_fail(c, s, "want dataset = ...", err);
     if (st == KMV_OK && w->algo.count == 0)
-        st = section_fail(c, s, "want algo = ...", err);
+        st = kmv_section_fail(c, s, "want algo = ...", err);
     return st;
 }
 
@@ -355,10 +184,10 @@ static kmv_status take_measure(kmv_config *c, const kmv_ini_section *s, kmv_erro
         if (strcmp(e->key, "rows") == 0 && strcmp(e->value, "all") == 0)
             m->rows = 0;
         else
-            st = set_entry(c, s, e, measure_lists, measure_keys, m, err);
+            st = kmv_entry_set(c, s, e, measure_lists, measure_keys, m, err);
     }
     if (st == KMV_OK && m->dataset.count == 0)
-        st = section_fail(c, s, "want dataset = ...", err);
+        st = kmv_section_fail(c, s, "want dataset = ...", err);
     return st;
 }
 
@@ -375,7 +204,7 @@ static kmv_status take_algo(kmv_config *c, const kmv_ini_section *s, kmv_error *
         return kmv_fail_prefix(err, st, "%s:%zu: [algo %s]", c->path, s->line, s->name);
     }
     if (!kmv_copy_text(a->name, sizeof a->name, s->name) || s->count > ENTRIES_MAX)
-        return section_fail(c, s, "want at most 32 options", err);
+        return kmv_section_fail(c, s, "want at most 32 options", err);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
         const kmv_ini_entry *e = &s->entries[i];
 
@@ -387,7 +216,7 @@ static kmv_status take_algo(kmv_config *c, const kmv_ini_section *s, kmv_error *
             st =
                 kmv_option_set(kmv_algo_options(algo), scratch, e->key, a->values[i].items[j], err);
         if (st != KMV_OK)
-            return fail_key(c, e->line, e->key, st, err);
+            return kmv_entry_fail(c, e->line, e->key, st, err);
     }
     return st;
 }
@@ -408,9 +237,9 @@ static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error
     f->line = s->line;
     kmv_copy_text(f->name, sizeof f->name, s->name);
     if (*s->name == '\0')
-        return section_fail(c, s, "want a name: [figure NAME]", err);
+        return kmv_section_fail(c, s, "want a name: [figure NAME]", err);
     if (s->count > ENTRIES_MAX)
-        return section_fail(c, s, "want at most 32 keys", err);
+        return kmv_section_fail(c, s, "want at most 32 keys", err);
     for (; f->count < s->count; f->count++) {
         const kmv_ini_entry *e = &s->entries[f->count];
         kmv_config_entry *to = &f->entries[f->count];
@@ -422,6 +251,79 @@ static kmv_status take_figure(kmv_config *c, const kmv_ini_section *s, kmv_error
                             e->line, e->key, sizeof to->value);
     }
     return check_figure(c, f, err);
+}
+
+/* "key=value, value, key=value": a term without = is a further value of the key before it. Each
+ * entry gets the line of the whole. */
+static kmv_status split_filter(const kmv_config *c, const char *key, size_t line, char *text,
+                               kmv_config_entry *entries, size_t *count, kmv_error *err)
+{
+    char *rest = NULL;
+
+    for (char *term = strtok_r(text, ",", &rest); term != NULL; term = strtok_r(NULL, ",", &rest)) {
+        char *equals = strchr(term, '=');
+        kmv_config_entry *e = &entries[*count];
+        size_t used;
+
+        if (equals == NULL && *count == 0)
+            return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want key=value, ..., got '%s'", c->path,
+                            line, key, kmv_trim(term));
+        if (equals == NULL) {
+            e--;
+            used = strlen(e->value);
+            snprintf(e->value + used, sizeof e->value - used, ",%s", kmv_trim(term));
+            continue;
+        }
+        if (*count == KMV_CLAIM_TERMS)
+            return kmv_fail(err, KMV_EINVAL, "%s:%zu: %s: want at most %d terms", c->path, line,
+                            key, KMV_CLAIM_TERMS);
+        *equals = '\0';
+        e->line = line;
+        kmv_copy_text(e->key, sizeof e->key, kmv_trim(term));
+        kmv_copy_text(e->value, sizeof e->value, kmv_trim(equals + 1));
+        ++*count;
+    }
+    return KMV_OK;
+}
+
+static kmv_status take_claim(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
+{
+    static const kmv_value_key keys[] = {
+        KMV_VALUE(kmv_config_claim, "source", KMV_VALUE_TEXT, source, 0, 0),
+        KMV_VALUE(kmv_config_claim, "text", KMV_VALUE_TEXT, text, 0, 0),
+        KMV_VALUE(kmv_config_claim, "command", KMV_VALUE_TEXT, command, 0, 0),
+        KMV_VALUE(kmv_config_claim, "note", KMV_VALUE_TEXT, note, 0, 0),
+        KMV_VALUE(kmv_config_claim, "not_testable", KMV_VALUE_TEXT, not_testable, 0, 0),
+        KMV_VALUE(kmv_config_claim, "column", KMV_VALUE_TEXT, column, 0, 0),
+        KMV_VALUE(kmv_config_claim, "take", KMV_VALUE_TEXT, take, 0, 0),
+        KMV_VALUE(kmv_config_claim, "want", KMV_VALUE_TEXT, want, 0, 0),
+        KMV_VALUE(kmv_config_claim, "rows", KMV_VALUE_TEXT, rows_text, 0, 0),
+        KMV_VALUE(kmv_config_claim, "per", KMV_VALUE_TEXT, per_text, 0, 0),
+        {0},
+    };
+    kmv_config_claim *claim = &c->claims[c->n_claims++];
+    kmv_error why = {""};
+    kmv_status st = KMV_OK;
+
+    claim->line = s->line;
+    kmv_copy_text(claim->name, sizeof claim->name, s->name);
+    if (*s->name == '\0')
+        return kmv_section_fail(c, s, "want a name: [claim NAME]", err);
+    for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
+        const kmv_ini_entry *e = &s->entries[i];
+        char text[sizeof claim->rows_text];
+
+        if ((st = kmv_entry_set(c, s, e, NULL, keys, claim, err)) != KMV_OK)
+            return st;
+        kmv_copy_text(text, sizeof text, e->value);
+        if (strcmp(e->key, "rows") == 0)
+            st = split_filter(c, e->key, e->line, text, claim->rows, &claim->n_rows, err);
+        else if (strcmp(e->key, "per") == 0)
+            st = split_filter(c, e->key, e->line, text, claim->per, &claim->n_per, err);
+    }
+    if (st == KMV_OK && (st = kmv_claim_check(claim, &why)) != KMV_OK)
+        return kmv_fail(err, st, "%s:%.900s", c->path, why.text); /* it begins with the line */
+    return st;
 }
 
 /* Data sets come before what names them, wherever they stand in the file. */
@@ -436,6 +338,7 @@ static const struct {
     {"sweep", offsetof(kmv_config, sweeps), sizeof(kmv_config_sweep), take_sweep},
     {"measure", offsetof(kmv_config, measures), sizeof(kmv_config_measure), take_measure},
     {"figure", offsetof(kmv_config, figures), sizeof(kmv_config_figure), take_figure},
+    {"claim", offsetof(kmv_config, claims), sizeof(kmv_config_claim), take_claim},
 };
 enum { N_KINDS = sizeof section_kinds / sizeof *section_kinds };
 
@@ -454,11 +357,12 @@ static kmv_status check_kinds(const kmv_config *c, const kmv_ini *ini, kmv_error
         if (k < N_KINDS)
             continue;
         near = kmv_closest(s->kind, names, N_KINDS);
-        return kmv_fail(err, KMV_EINVAL,
-                        "%s:%zu: [%s]: want experiment, dataset, sweep, measure, algo or figure, "
-                        "got '%s'%s%s%s",
-                        c->path, s->line, s->kind, s->kind, near != NULL ? ", did you mean '" : "",
-                        near != NULL ? near : "", near != NULL ? "'?" : "");
+        return kmv_fail(
+            err, KMV_EINVAL,
+            "%s:%zu: [%s]: want experiment, dataset, sweep, measure, algo, figure or claim, "
+            "got '%s'%s%s%s",
+            c->path, s->line, s->kind, s->kind, near != NULL ? ", did you mean '" : "",
+            near != NULL ? near : "", near != NULL ? "'?" : "");
     }
     return KMV_OK;
 }
@@ -531,7 +435,8 @@ kmv_status kmv_config_read(const char *path, kmv_config *config, kmv_error *err)
                     .reps = 5,
                     .min_time_s = 0.1,
                     .verify_rows = 256,
-                    .verify_pairs_max = 16777216, /* n = 4096 */
+                    .verify_pairs_max = 16777216,   /* n = 4096 */
+                    .op_norm_pairs_max = 268435456, /* n = 16384 */
                     .limit_time_s = 600};
     kmv_ini ini = {0};
     kmv_status st;
@@ -559,7 +464,7 @@ out:
     return st;
 }
 
-static void clear_lists(const list_key *keys, void *row)
+static void clear_lists(const kmv_list_key *keys, void *row)
 {
     for (; keys->name != NULL; keys++)
         kmv_list_clear((kmv_list *)(void *)((char *)row + keys->offset));
@@ -580,6 +485,7 @@ void kmv_config_clear(kmv_config *c)
     kmv_free(c->measures);
     kmv_free(c->algos);
     kmv_free(c->figures);
+    kmv_free(c->claims);
     kmv_free(c->text);
     *c = (kmv_config){0};
 }

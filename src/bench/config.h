@@ -52,6 +52,18 @@ typedef struct {
     kmv_config_entry entries[32];
 } kmv_config_figure;
 
+/** [claim NAME]: what a source says, and how it is measured; its keys belong to claim.h. */
+enum { KMV_CLAIM_TERMS = 12 };
+typedef struct {
+    char name[64];
+    size_t line;
+    char source[256], text[512], command[256], note[256], not_testable[256];
+    char column[48], take[16], want[64];
+    char rows_text[512], per_text[512];
+    kmv_config_entry rows[KMV_CLAIM_TERMS], per[KMV_CLAIM_TERMS]; /* filters, see filter.h */
+    size_t n_rows, n_per;
+} kmv_config_claim;
+
 typedef struct {
     char path[512];
     char hash[KMV_HASH_SIZE]; /* of the file's bytes */
@@ -61,8 +73,9 @@ typedef struct {
     uint64_t seed;
     size_t reps;
     double min_time_s;
-    size_t verify_rows;      /* rows judged when the full float64 product is too large */
-    double verify_pairs_max; /* entries up to which it is judged in full */
+    size_t verify_rows;       /* rows judged when the full float64 product is too large */
+    double verify_pairs_max;  /* entries up to which it is judged in full */
+    double op_norm_pairs_max; /* softmax: entries up to which |P|_op is found */
     double limit_time_s, limit_memory_b;
     kmv_config_dataset *datasets;
     size_t n_datasets;
@@ -74,6 +87,8 @@ typedef struct {
     size_t n_algos;
     kmv_config_figure *figures;
     size_t n_figures;
+    kmv_config_claim *claims;
+    size_t n_claims;
 } kmv_config;
 
 /** Read and check all of it: unknown sections, keys, algorithms, options, generators, data sets,

@@ -1,12 +1,11 @@
 /* bench/figure.c - the kinds of figures, and the check of their sections. */
 #include "bench/figure.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "base/str.h"
-#include "bench/measure.h"
+#include "bench/filter.h"
 #include "bench/record.h"
 
 const kmv_figure_kind kmv_figure_kinds[] = {
@@ -29,6 +28,7 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .along = {"n_q", "n_k"},
         .order = "n_q",
         .leave_out = {"null"},
+        .crossing = 1,
         .panel = "dataset",
         .fit = {"t_total_med_s"},
     },
@@ -83,6 +83,60 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .panel = "dataset",
         .fit = {"pairs_per_query"},
     },
+    {
+        .name = "memory_vs_n",
+        .summary = "memory that an algorithm allocates at its peak against n",
+        .x = "n_q",
+        .y = {"mem_peak_b"},
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .leave_out = {"null"},
+        .panel = "dataset",
+        .fit = {"mem_peak_b"},
+    },
+    {
+        .name = "phases",
+        .summary = "set-up and one product apart, against n",
+        .x = "n_q",
+        .y = {"t_prepare_med_s", "t_apply_med_s"},
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .leave_out = {"null"},
+        .panel = "dataset",
+    },
+    {
+        .name = "plan_map",
+        .summary = "the method that auto chose, over the bandwidth and the error asked",
+        .x = "sigma",
+        .y = {"eps"},
+        .curve = "chosen",
+        .along = {"sigma", "sigma_spec", "eps", "delta"},
+        .order = "sigma",
+        .only = "auto",
+        .panel = "dataset",
+    },
+    {
+        .name = "heat_map",
+        .summary = "speed-up over exact, set-up included, by layer and head",
+        .x = "head",
+        .y = {"speedup_total_med"},
+        .cell = "layer",
+        .along = {"dataset", "sigma"},
+        .order = "layer",
+        .leave_out = {"null", "exact", "exact-f64"},
+        .panel = "algo",
+    },
+    {
+        .name = "error_by_position",
+        .summary = "error of causal products by the position of the row",
+        .source = KMV_FIGURE_POSITIONS,
+        .x = "position",
+        .y = {"err_position"},
+        .along = {"position"},
+        .order = "position",
+        .leave_out = {"null", "exact-f64"},
+        .panel = "dataset",
+    },
     {0},
 };
 
@@ -102,61 +156,6 @@ const char *kmv_figure_value(const kmv_config_figure *figure, const char *key, c
             return figure->entries[i].value;
     }
     return fallback;
-}
-
-/* Keys that filter, and the column each looks at. */
-static const struct {
-    const char *key, *column;
-    int raw_only; /* rows of measure.tsv have no such column */
-} filters[] = {
-    {"dataset", "dataset", 0},
-    {"matrix", "matrix", 0},
-    {"causal", "causal", 0},
-    {"center", "center", 0},
-    {"n", "n_q", 0},
-    {"n_q", "n_q", 0},
-    {"n_k", "n_k", 0},
-    {"d", "d", 0},
-    {"sigma", "sigma_spec", 0},
-    {"sigma_spec", "sigma_spec", 0},
-    {"rows", "rows", 0},
-    {"sweep", "sweep", 1},
-    {"r", "r", 1},
-    {"eps", "eps", 1},
-    {"delta", "delta", 1},
-    {"x", "x_kind", 1},
-    {"x_kind", "x_kind", 1},
-    {"algo", "algo", 1},
-    {"algo_opts", "algo_opts", 1},
-    {"isa", "isa", 1},
-    {"threads", "threads", 1},
-};
-enum { N_FILTERS = sizeof filters / sizeof *filters };
-
-const char *kmv_figure_column(const char *key)
-{
-    for (size_t i = 0; i < N_FILTERS; i++) {
-        if (strcmp(filters[i].key, key) == 0)
-            return filters[i].column;
-    }
-    return "";
-}
-
-/* The next item of a list split at commas, trimmed; options hold commas, so algo_opts has one. */
-static int next_item(const char *key, const char **rest, char *item, size_t size)
-{
-    const char *end;
-    char buffer[512];
-
-    if (*rest == NULL)
-        return 0;
-    end = strcmp(key, "algo_opts") == 0 ? NULL : strchr(*rest, ',');
-    kmv_copy_text(buffer, sizeof buffer, *rest);
-    if (end != NULL)
-        buffer[end - *rest] = '\0';
-    *rest = end != NULL ? end + 1 : NULL;
-    kmv_copy_text(item, size, kmv_trim(buffer));
-    return 1;
 }
 
 static kmv_status wrong_word(const char *what, const char *word, const char *const *known,
@@ -195,36 +194,10 @@ static kmv_status check_kind(const kmv_config_figure *figure, kmv_error *err)
                     figure->name);
 }
 
-static kmv_status check_values(const kmv_config_entry *e, kmv_error *err)
-{
-    const kmv_schema *schema = &kmv_record_schema;
-    const kmv_column *column = kmv_column_find(schema, kmv_figure_column(e->key));
-    const char *rest = e->value;
-    char item[512];
-
-    while (next_item(e->key, &rest, item, sizeof item)) {
-        double number;
-        size_t size;
-        int flag;
-
-        if (*item == '\0' && strcmp(e->key, "algo_opts") != 0)
-            return kmv_fail(err, KMV_EINVAL, "%zu: %s: want a list of values, got '%s'", e->line,
-                            e->key, e->value);
-        if (column == NULL || column->type == KMV_COL_TEXT)
-            continue;
-        if (column->type == KMV_COL_BOOL
-                ? !kmv_parse_bool(item, &flag)
-                : !kmv_parse_real(item, &number) && !kmv_parse_size(item, &size))
-            return kmv_fail(err, KMV_EINVAL, "%zu: %s: want %s, got '%s'", e->line, e->key,
-                            column->type == KMV_COL_BOOL ? "yes or no" : "numbers", item);
-    }
-    return KMV_OK;
-}
-
 static kmv_status check_key(const kmv_config_figure *figure, const kmv_config_entry *e,
                             const kmv_figure_kind *kind, kmv_error *err)
 {
-    const char *names[N_FILTERS + 3] = {"kind", "title", "panel"};
+    const char *names[KMV_FILTER_KEYS + 3] = {"kind", "title", "panel"};
     size_t count = 3;
 
     for (const kmv_config_entry *other = figure->entries; other < e; other++) {
@@ -234,11 +207,7 @@ static kmv_status check_key(const kmv_config_figure *figure, const kmv_config_en
     }
     if (strcmp(e->key, "kind") == 0 || strcmp(e->key, "title") == 0)
         return KMV_OK;
-    for (size_t i = 0; i < N_FILTERS; i++) {
-        if (kind->source == KMV_FIGURE_MEASURE && filters[i].raw_only)
-            continue;
-        names[count++] = filters[i].key;
-    }
+    count += kmv_filter_keys(kind->source == KMV_FIGURE_MEASURE, names + count);
     if (strcmp(e->key, "panel") == 0) {
         names[2] = "none";
         for (size_t i = 2; i < count; i++) {
@@ -249,7 +218,7 @@ static kmv_status check_key(const kmv_config_figure *figure, const kmv_config_en
     }
     for (size_t i = 3; i < count; i++) {
         if (strcmp(e->key, names[i]) == 0)
-            return check_values(e, err);
+            return kmv_filter_check(e, err);
     }
     return wrong_word("unknown key", e->key, names, count, e->line, err);
 }
@@ -273,64 +242,19 @@ kmv_status kmv_figure_check(const kmv_config_figure *figure, kmv_error *err)
     return KMV_OK;
 }
 
-/* One of the names joined by + matches. */
-static int part_matches(const char *item, char *names)
+int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
+                       int planned)
 {
-    char *rest = NULL;
+    const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(figure, "kind", ""));
+    const kmv_column *algo = kmv_column_find(schema, "algo");
 
-    for (char *part = strtok_r(names, "+", &rest); part != NULL;
-         part = strtok_r(NULL, "+", &rest)) {
-        if (fnmatch(item, part, 0) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int item_matches(const char *item, const kmv_column *column, const void *row)
-{
-    const double have = kmv_cell_value(column, row);
-    char text[512];
-    double want;
-    size_t size;
-    int flag;
-
-    if (column->type == KMV_COL_BOOL)
-        return kmv_parse_bool(item, &flag) && have == flag;
-    if (column->type != KMV_COL_TEXT) {
-        if (kmv_parse_size(item, &size))
-            want = (double)size;
-        else if (!kmv_parse_real(item, &want))
-            return 0;
-        return have == want;
-    }
-    kmv_cell_text(column, row, text, sizeof text);
-    if (fnmatch(item, text, 0) == 0)
-        return 1;
-    if (strcmp(column->name, "sweep") == 0)
-        return part_matches(item, text);
-    if (strcmp(column->name, "dataset") != 0)
-        return 0;
-    text[strcspn(text, ":")] = '\0';
-    return strcmp(item, text) == 0;
-}
-
-int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, const void *row)
-{
-    for (size_t i = 0; i < figure->count; i++) {
-        const kmv_config_entry *e = &figure->entries[i];
-        const char *name = kmv_figure_column(e->key), *rest = e->value;
-        const kmv_column *column = kmv_column_find(schema, name);
-        char item[512];
-        int kept = 0;
-
-        if (column == NULL)
-            continue;
-        if (strcmp(name, "eps") == 0 && !(kmv_cell_value(column, row) > 0))
-            continue;
-        while (!kept && next_item(e->key, &rest, item, sizeof item))
-            kept = item_matches(item, column, row);
-        if (!kept)
+    if (algo != NULL && kmv_figure_value(figure, "algo", NULL) == NULL) {
+        for (size_t i = 0; i < KMV_FIGURE_COLUMNS && kind->leave_out[i] != NULL; i++) {
+            if (strcmp((const char *)row + algo->offset, kind->leave_out[i]) == 0)
+                return 0;
+        }
+        if (kind->only != NULL && strcmp((const char *)row + algo->offset, kind->only) != 0)
             return 0;
     }
-    return 1;
+    return kmv_filter_keeps(figure->entries, figure->count, schema, row, planned);
 }

@@ -8,22 +8,29 @@
 
 enum { KMV_FIGURE_COLUMNS = 6 };
 
-typedef enum { KMV_FIGURE_RAW, KMV_FIGURE_MEASURE } kmv_figure_source;
+/** Rows of raw.tsv (one per case, table.h); the same with a row for each part of the positions of a
+ *  causal product (position, the middle row number, and err_position); rows of measure.tsv. */
+typedef enum { KMV_FIGURE_RAW, KMV_FIGURE_POSITIONS, KMV_FIGURE_MEASURE } kmv_figure_source;
 
 /** A kind of figure: one row of kmv_figure_kinds and one template plots/NAME.gp. A new figure of a
  *  known kind is one section of a config. */
 typedef struct {
     const char *name, *summary;
-    kmv_figure_source source; /* rows of raw.tsv (one per case, table.h) or of measure.tsv */
-    const char *x;            /* column of the abscissa */
+    kmv_figure_source source;
+    const char *x; /* column of the abscissa */
     const char
         *y[KMV_FIGURE_COLUMNS]; /* columns drawn; NULL ends. A row without x or one of them,
                                    or with one <= 0 (the axes are logarithmic), has no point */
+    const char *cell;  /* the figure is a map: y is a number in a cell at x and this column, both
+                          counts from 0, and a panel has one curve */
+    const char *curve; /* column that gives curves their colour; NULL: algo (or dataset) */
+    int crossing;      /* where a curve crosses exact's is marked (speedup_total = 1) */
     const char *along[KMV_FIGURE_COLUMNS]; /* columns that vary along one curve beside x; what else
                                               tells rows apart tells curves apart */
     const char *order;                     /* column by which the points of a curve are joined */
     const char
         *leave_out[KMV_FIGURE_COLUMNS]; /* algorithms drawn only when a filter on algo is set */
+    const char *only;  /* algorithm drawn alone unless a filter on algo is set; NULL: all */
     const char *panel; /* column of which each value gets panels of its own, unless `panel` says */
     /* Whose exponent over x stands in the legend: for rows of raw.tsv y columns, fitted here; for
      * rows of measure.tsv the columns that hold it, NAME, NAME_lo, NAME_hi. */
@@ -47,15 +54,16 @@ const kmv_figure_kind *kmv_figure_kind_find(const char *name);
  */
 kmv_status kmv_figure_check(const kmv_config_figure *figure, kmv_error *err);
 
-/** 1 when the filters of a (checked) section keep this row of schema. */
-int kmv_figure_keeps(const kmv_config_figure *figure, const kmv_schema *schema, const void *row);
+/**
+ * 1 when a (checked) section selects this row of schema: its filters keep it, and without a filter
+ * on algo its kind does not leave its algorithm out. planned: see filter.h.
+ */
+int kmv_figure_selects(const kmv_config_figure *figure, const kmv_schema *schema, const void *row,
+                       int planned);
 
 /** The value of a key of the section, or fallback. */
 const char *kmv_figure_value(const kmv_config_figure *figure, const char *key,
                              const char *fallback);
-
-/** The column that a key of a section looks at ("n": "n_q"), or "" when it looks at none. */
-const char *kmv_figure_column(const char *key);
 
 /** How a figure came out. */
 typedef struct {
@@ -71,7 +79,8 @@ typedef struct {
  * errors, not a method) and, where errors are drawn, `exact-f64` (they are errors against it). What
  * tells curves apart, beside the algorithm (or data set), is found from the rows. A section that
  * selects no rows, or more than KMV_FIGURE_SERIES curves in a panel, is KMV_EINVAL with the
- * config's path and line. When every selected row is without numbers (skipped, out of time) nothing
+ * config's path and line; in an incomplete folder a section without rows is not drawn, and the note
+ * says so. When every selected row is without numbers (skipped, out of time) nothing
  * is written, outcome->drawn is 0 and the note says why.
  */
 enum { KMV_FIGURE_SERIES = 24, KMV_FIGURE_PANELS = 12 };

@@ -1,5 +1,6 @@
 /* bench/figure_data.c - rows chosen by a section, cut into curves, written for gnuplot. */
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/figure_parts.h"
+#include "bench/filter.h"
 #include "bench/stats.h"
 
 /* Columns that tell one case from another; which of them tell curves apart depends on the rows. */
@@ -38,9 +40,14 @@ const char *kmv_figure_text(const kmv_figure_job *j, const char *column, const v
 
 static int drawable(const kmv_figure_job *j, const void *row)
 {
+    const double least = j->kind->cell != NULL ? 0 : DBL_MIN; /* an axis of logarithms has no 0 */
     double v = kmv_figure_number(j, j->kind->x, row);
 
-    if (!(isfinite(v) && v > 0))
+    if (!(isfinite(v) && v >= least))
+        return 0;
+    if (j->kind->cell != NULL && isnan(kmv_figure_number(j, j->kind->cell, row)))
+        return 0;
+    if (*kmv_figure_text(j, j->colour, row) == '\0')
         return 0;
     for (size_t i = 0; i < KMV_FIGURE_COLUMNS && j->kind->y[i] != NULL; i++) {
         v = kmv_figure_number(j, j->kind->y[i], row);
@@ -48,14 +55,6 @@ static int drawable(const kmv_figure_job *j, const void *row)
             return 0;
     }
     return 1;
-}
-
-static int selected(const kmv_figure_job *j, const void *row)
-{
-    if (j->kind->source == KMV_FIGURE_RAW && kmv_figure_value(j->figure, "algo", NULL) == NULL &&
-        has_name(j->kind->leave_out, kmv_figure_text(j, "algo", row)))
-        return 0;
-    return kmv_figure_keeps(j->figure, j->schema, row);
 }
 
 static kmv_status fail_section(const kmv_figure_job *j, const char *what, size_t count,
@@ -66,7 +65,7 @@ static kmv_status fail_section(const kmv_figure_job *j, const char *what, size_t
     snprintf(path, sizeof path, "%s", j->results->config.path);
     return kmv_fail(err, KMV_EINVAL, "%s:%zu: [figure %s]: %s (%zu rows of %s)", path,
                     j->figure->line, j->figure->name, what, count,
-                    j->kind->source == KMV_FIGURE_RAW ? "raw.tsv" : "measure.tsv");
+                    j->kind->source == KMV_FIGURE_MEASURE ? "measure.tsv" : "raw.tsv");
 }
 
 /* Choose rows and drawable ones among them; outcome gets the counts and the note. */
@@ -79,7 +78,7 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
     for (size_t i = 0; i < j->n_rows; i++) {
         const void *row = (const char *)j->rows + i * j->schema->row_size;
 
-        if (!selected(j, row))
+        if (!kmv_figure_selects(j->figure, j->schema, row, 0))
             continue;
         outcome->rows++;
         if (drawable(j, row))
@@ -88,6 +87,11 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
             reason = kmv_figure_text(j, "reason", row);
     }
     outcome->points = j->n_points;
+    if (outcome->rows == 0 && j->results->incomplete) {
+        snprintf(outcome->note, sizeof outcome->note,
+                 "No rows of it yet: the folder does not hold all cases.");
+        return KMV_OK;
+    }
     if (outcome->rows == 0)
         return fail_section(j, "its filters select no rows", j->n_rows, err);
     if (j->n_points < outcome->rows)
@@ -96,6 +100,12 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
                  j->kind->source == KMV_FIGURE_RAW ? "cases have" : "rows have",
                  *reason != '\0' ? ": " : " (a value that the axes need is empty or 0)", reason);
     return KMV_OK;
+}
+
+/* Algorithms stand in the order of their table, all else in that of its names. */
+static size_t rank_of(const kmv_figure_job *j, const char *name)
+{
+    return strcmp(j->colour, "dataset") == 0 ? 0 : kmv_algo_rank(name);
 }
 
 /* Whether the column takes several values among the rows with the same algorithm (or data set). */
@@ -145,7 +155,7 @@ static void name_curves(kmv_figure_job *j)
         kmv_figure_point *p = &j->points[i];
 
         p->first = kmv_figure_text(j, j->colour, p->row);
-        p->rank = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(p->first) : 0;
+        p->rank = rank_of(j, p->first);
         p->order = kmv_figure_number(j, j->kind->order, p->row);
         p->x = kmv_figure_number(j, j->kind->x, p->row);
         if (j->panel != NULL)
@@ -232,11 +242,10 @@ static size_t colour_of(const kmv_figure_job *j, const char *first)
     for (size_t i = 0; i < j->n_rows; i++) {
         const char *other =
             kmv_figure_text(j, j->colour, (const char *)j->rows + i * j->schema->row_size);
-        const size_t rank = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(other) : 0;
-        const size_t mine = strcmp(j->colour, "algo") == 0 ? kmv_algo_rank(first) : 0;
+        const size_t rank = rank_of(j, other), mine = rank_of(j, first);
         int before = rank < mine || (rank == mine && strcmp(other, first) < 0), seen = 0;
 
-        if (strcmp(other, "null") == 0)
+        if (strcmp(other, "null") == 0 || *other == '\0')
             continue;
         for (size_t k = 0; before && !seen && k < i; k++)
             seen = strcmp(other,
@@ -398,6 +407,10 @@ static kmv_status write_all(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_
                          outcome->rows, err);
         goto out;
     }
+    if (j->kind->cell != NULL && most_in_panel(curves, count) > 1) {
+        st = fail_section(j, "several rows for one cell; choose by filters", outcome->rows, err);
+        goto out;
+    }
     snprintf(folder, sizeof folder, "%s/agg", j->results->dir);
     if ((st = kmv_folder_make(folder, err)) != KMV_OK)
         goto out;
@@ -408,6 +421,7 @@ static kmv_status write_all(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_
         if ((st = kmv_figure_label(j, &curves[i], err)) != KMV_OK ||
             (st = write_curve(j, &curves[i], folder, err)) != KMV_OK)
             goto out;
+        kmv_figure_cross(j, &curves[i]);
     }
     st = kmv_figure_index(j, curves, count, most_in_panel(curves, count), folder, err);
     outcome->series = count;
@@ -421,21 +435,32 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
                            kmv_figure_outcome *outcome, kmv_error *err)
 {
     const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(figure, "kind", ""));
-    const int raw = kind->source == KMV_FIGURE_RAW;
     const char *panel = kmv_figure_value(figure, "panel", kind->panel);
+    const int measured = kind->source == KMV_FIGURE_MEASURE;
     kmv_figure_outcome found = {0};
+    kmv_schema positions = {0};
+    void *rows = NULL;
     kmv_figure_job j = {
         .figure = figure,
         .kind = kind,
-        .schema = raw ? &kmv_summary_schema : &kmv_measure_schema,
-        .rows = raw ? (const void *)results->cases : (const void *)results->measures,
-        .n_rows = raw ? results->n_cases : results->n_measures,
+        .schema = measured ? &kmv_measure_schema : &kmv_summary_schema,
+        .rows = measured ? (const void *)results->measures : (const void *)results->cases,
+        .n_rows = measured ? results->n_measures : results->n_cases,
         .results = results,
-        .colour = raw ? "algo" : "dataset",
+        .colour = kind->curve != NULL ? kind->curve
+                  : measured          ? "dataset"
+                                      : "algo",
     };
-    kmv_status st;
+    kmv_status st = KMV_OK;
 
-    j.panel = kmv_column_find(j.schema, kmv_figure_column(panel));
+    if (kind->source == KMV_FIGURE_POSITIONS) {
+        if ((st = kmv_figure_positions(results->cases, results->n_cases, &positions, &rows,
+                                       &j.n_rows, err)) != KMV_OK)
+            goto out;
+        j.schema = &positions;
+        j.rows = rows;
+    }
+    j.panel = kmv_column_find(j.schema, kmv_filter_column(panel));
     if ((st = choose(&j, &found, err)) != KMV_OK)
         goto out;
     if (j.n_points > 0) {
@@ -446,6 +471,8 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     }
     *outcome = found;
 out:
+    kmv_free((void *)(uintptr_t)positions.columns);
+    kmv_free(rows);
     kmv_free(j.points);
     return st;
 }

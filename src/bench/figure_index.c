@@ -92,7 +92,8 @@ static int labels_agree(const kmv_figure_curve *curves, size_t count)
     for (size_t i = 0; i < count; i++) {
         const kmv_figure_curve *before = same_label_before(curves, i);
 
-        if (before != NULL && memcmp(before->fit, curves[i].fit, sizeof before->fit) != 0)
+        if (before != NULL && (memcmp(before->fit, curves[i].fit, sizeof before->fit) != 0 ||
+                               strcmp(before->crossing, curves[i].crossing) != 0))
             return 0;
     }
     return 1;
@@ -120,6 +121,37 @@ static size_t put_keys(const kmv_figure_curve *curves, size_t count, FILE *out)
         }
     }
     return keys;
+}
+
+/* A star where a curve meets that of exact, and an arrow without heads over the interval, which
+ * goes to the edge of the panel where it is open. */
+static void put_crossings(const kmv_figure_curve *curves, size_t count, FILE *out)
+{
+    size_t marks = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const kmv_figure_curve *c = &curves[i];
+
+        if (i == 0 || c->panel != curves[i - 1].panel)
+            fprintf(out, "%sCROSS_MARK[%zu] = '", i > 0 ? "'\n" : "", c->panel);
+        if (isnan(c->cross_n))
+            continue;
+        fprintf(out,
+                "set label %zu \"\" at first %.9g, first %.9g point pointtype 3 pointsize 1.2 "
+                "linecolor rgb rgb(%zu) front; ",
+                200 + i, c->cross_n, c->cross_t, i + 1);
+        fprintf(out, "set arrow %zu from first %.9g, first %.9g to ", 200 + i, c->cross_lo,
+                c->cross_t);
+        if (isnan(c->cross_hi))
+            fputs("graph 1", out);
+        else
+            fprintf(out, "first %.9g", c->cross_hi);
+        fprintf(out, ", first %.9g nohead linecolor rgb rgb(%zu) linewidth 1.8 front; ", c->cross_t,
+                i + 1);
+        marks++;
+    }
+    fprintf(out, "'\nCROSS_TEXT = '%s'\n",
+            marks > 0 ? "as fast as exact, with the 95 % interval" : "");
 }
 
 /* How the figure calls the error and the answer that costs nothing: those of softmax are relative
@@ -155,7 +187,8 @@ kmv_status kmv_figure_index(const kmv_figure_job *j, const kmv_figure_curve *cur
             "TITLE = '%s'\nPANELS = %zu\nSERIES = %zu\nMOST = %zu\nSHARED_KEY = %d\n"
             "array PANEL_TITLE[PANELS]\narray FIRST[PANELS]\narray LAST[PANELS]\n"
             "array KEY[SERIES]\narray FILE[SERIES]\narray LABEL[SERIES]\narray "
-            "COLOUR[SERIES]\narray VARIANT[SERIES]\n",
+            "COLOUR[SERIES]\narray VARIANT[SERIES]\narray CROSSING[SERIES]\narray "
+            "CROSS_MARK[PANELS]\n",
             j->figure->name, j->kind->name, title, panels, count, most,
             labels_agree(curves, count));
     put_words(j, f.out);
@@ -173,9 +206,10 @@ kmv_status kmv_figure_index(const kmv_figure_job *j, const kmv_figure_curve *cur
         }
         fprintf(f.out, "LAST[%zu] = %zu\nFILE[%zu] = '%s'\nLABEL[%zu] = '%s'\n", c->panel, i + 1,
                 i + 1, c->file, i + 1, c->label);
-        fprintf(f.out, "COLOUR[%zu] = %zu\nVARIANT[%zu] = %zu\n", i + 1, c->colour, i + 1,
-                c->variant);
+        fprintf(f.out, "COLOUR[%zu] = %zu\nVARIANT[%zu] = %zu\nCROSSING[%zu] = '%s'\n", i + 1,
+                c->colour, i + 1, c->variant, i + 1, c->crossing);
     }
+    put_crossings(curves, count, f.out);
     fprintf(f.out, "KEYS = %zu\n", put_keys(curves, count, f.out));
     return kmv_new_file_commit(&f, KMV_OK, err);
 }

@@ -58,7 +58,8 @@ static kmv_axis y_axis(const kmv_figure_job *j, const kmv_figure_curve *curves, 
     *shown_from = 0;
     visit_panel(j, curves, count, panel, column, add_interval, &axis);
     if (is_error(column)) {
-        visit_panel(j, curves, count, panel, "floor_err", add_cell, &floors);
+        visit_panel(j, curves, count, panel, "null_err", add_cell, &floors);
+        visit_panel(j, curves, count, panel, "mean_err", add_cell, &floors);
         visit_panel(j, curves, count, panel, "eps", add_cell, &asked);
         kmv_axis_add(&axis, floors.lo);
         kmv_axis_add(&axis, floors.hi);
@@ -106,17 +107,16 @@ static size_t put_below(const kmv_figure_job *j, const kmv_figure_curve *curves,
 
 enum { LEVELS = 64 };
 
-/* Distinct errors of the trivial answer in a panel, as text of three digits. */
-static void put_levels(const kmv_figure_job *j, const kmv_figure_curve *curves, size_t count,
-                       size_t panel, size_t *number, FILE *out)
+/* Distinct errors of one answer that costs nothing in a panel, as text of three digits. */
+static void put_levels_of(const kmv_figure_job *j, const kmv_figure_curve *curves, size_t count,
+                          size_t panel, const char *column, int type, size_t *number, FILE *out)
 {
     char seen[LEVELS][32];
     size_t levels = 0;
 
-    fprintf(out, "LEVEL_FIRST[%zu] = %zu\n", panel, *number + 1);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = curves[i].begin; in_panel(&curves[i], panel) && k < curves[i].end; k++) {
-            const double level = kmv_figure_number(j, "floor_err", j->points[k].row);
+            const double level = kmv_figure_number(j, column, j->points[k].row);
             char text[32];
             size_t at = 0;
 
@@ -126,10 +126,58 @@ static void put_levels(const kmv_figure_job *j, const kmv_figure_curve *curves, 
             if (!(level > 0 && isfinite(level)) || at < levels || levels == LEVELS)
                 continue;
             memcpy(seen[levels++], text, sizeof text);
-            fprintf(out, "LEVEL[%zu] = %s\n", ++*number, text);
+            fprintf(out, "LEVEL[%zu] = %s\nLEVEL_TYPE[%zu] = %d\n", *number + 1, text, *number + 1,
+                    type);
+            ++*number;
         }
     }
+}
+
+/* Line types of the answers 0 and, for softmax, the mean of V (plots/style.gp). */
+enum { NULL_LINE = 100, MEAN_LINE = 102 };
+
+static size_t put_levels(const kmv_figure_job *j, const kmv_figure_curve *curves, size_t count,
+                         size_t panel, size_t *number, FILE *out)
+{
+    size_t before_means;
+
+    fprintf(out, "LEVEL_FIRST[%zu] = %zu\n", panel, *number + 1);
+    put_levels_of(j, curves, count, panel, "null_err", NULL_LINE, number, out);
+    before_means = *number;
+    put_levels_of(j, curves, count, panel, "mean_err", MEAN_LINE, number, out);
     fprintf(out, "LEVEL_LAST[%zu] = %zu\n", panel, *number);
+    return *number - before_means;
+}
+
+/* Ranges and tics of a map: a cell around each whole number from 0 on. */
+static void put_cells(const char *name, size_t at, double last, FILE *out)
+{
+    fprintf(out, "%sRANGE[%zu] = '[-0.5:%.0f.5]'\n%sTICS[%zu] = '(", name, at, last, name, at);
+    for (double v = 0; v <= last; v++)
+        fprintf(out, "%s%.0f", v > 0 ? ", " : "", v);
+    fputs(")'\n", out);
+}
+
+static double largest(const kmv_figure_job *j, const char *column)
+{
+    double most = 0;
+
+    for (size_t i = 0; i < j->n_points; i++)
+        most = fmax(most, kmv_figure_number(j, column, j->points[i].row));
+    return most;
+}
+
+/* All panels are alike, so that cells lie in the same places. */
+static void put_map(const kmv_figure_job *j, size_t panels, FILE *out)
+{
+    const double x = largest(j, j->kind->x), y = largest(j, j->kind->cell);
+
+    for (size_t panel = 1; panel <= panels; panel++) {
+        put_cells("X", panel, x, out);
+        put_cells("Y", panel, y, out);
+        fprintf(out, "BELOW[%zu] = ''\n", panel);
+    }
+    fprintf(out, "CELL_COLUMNS = %.0f\nCELL_ROWS = %.0f\n", x + 1, y + 1);
 }
 
 static size_t put_panel(const kmv_figure_job *j, const kmv_figure_curve *curves, size_t count,
@@ -163,19 +211,22 @@ void kmv_figure_layout(const kmv_figure_job *j, const kmv_figure_curve *curves, 
 {
     const size_t panels = curves[count - 1].panel;
     const int floors = kmv_column_find(j->schema, "floor_err") != NULL;
-    size_t n_y = 0, below = 0, number = 0;
+    size_t n_y = 0, below = 0, number = 0, means = 0;
 
     while (n_y < KMV_FIGURE_COLUMNS && j->kind->y[n_y] != NULL)
         n_y++;
     fprintf(out,
             "array XRANGE[PANELS]\narray XTICS[PANELS]\narray YRANGE[%zu]\narray YTICS[%zu]\n"
             "array BELOW[%zu]\narray LEVEL_FIRST[PANELS]\narray LEVEL_LAST[PANELS]\n"
-            "array LEVEL[%zu]\n",
-            panels * n_y, panels * n_y, panels * n_y, panels * LEVELS);
-    for (size_t panel = 1; panel <= panels; panel++) {
+            "array LEVEL[%zu]\narray LEVEL_TYPE[%zu]\n",
+            panels * n_y, panels * n_y, panels * n_y, 2 * panels * LEVELS, 2 * panels * LEVELS);
+    if (j->kind->cell != NULL)
+        put_map(j, panels, out);
+    for (size_t panel = 1; j->kind->cell == NULL && panel <= panels; panel++) {
         below += put_panel(j, curves, count, panel, n_y, out);
         if (floors)
-            put_levels(j, curves, count, panel, &number, out);
+            means += put_levels(j, curves, count, panel, &number, out);
     }
+    fprintf(out, "MEAN_LEVELS = %zu\n", means);
     fprintf(out, "BELOW_TEXT = '%s'\n", below > 0 ? "error below the range shown" : "");
 }

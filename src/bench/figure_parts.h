@@ -24,7 +24,7 @@ typedef struct {
     size_t n_rows;
     const kmv_results *results;
     const kmv_column *panel; /* NULL: one panel */
-    const char *colour;      /* "algo" or "dataset" */
+    const char *colour;      /* column: "algo", "chosen" or "dataset" */
     kmv_figure_point *points;
     size_t n_points;
 } kmv_figure_job;
@@ -34,6 +34,8 @@ typedef struct {
     size_t begin, end;
     size_t panel, colour, variant;
     char file[128], label[KMV_FIGURE_KEY], fit[KMV_FIGURE_COLUMNS][64];
+    char crossing[128];                          /* for the legend: where it crosses exact */
+    double cross_n, cross_lo, cross_hi, cross_t; /* NaN: nowhere */
 } kmv_figure_curve;
 
 /** A cell of a row by the name of its column: as a number (NaN: empty), as text. */
@@ -50,6 +52,15 @@ void kmv_figure_enhance(char *to, size_t size, const char *text);
 
 /** Fill label and fitted exponents of a curve. */
 kmv_status kmv_figure_label(const kmv_figure_job *j, kmv_figure_curve *c, kmv_error *err);
+
+/** Find where a curve over n crosses the one of exact: by linear interpolation of log(speedup) in
+ *  log(n) at its last rise through 1, each end of the interval where an end of the speed-up's own
+ *  rises (the first n where that is above 1 from the start, NaN where it stays below). */
+void kmv_figure_cross(const kmv_figure_job *j, kmv_figure_curve *c);
+
+/** Rows of cases, one for each part of the positions: *schema and *rows kmv_alloc'ed. */
+kmv_status kmv_figure_positions(const kmv_summary *cases, size_t count, kmv_schema *schema,
+                                void **rows, size_t *n_rows, kmv_error *err);
 
 /** For gnuplot: ranges and tics of every panel, levels of the trivial answer that do not depend on
  * x, and the points below the range of errors. */

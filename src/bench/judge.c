@@ -3,6 +3,7 @@
 
 #include <gsl/gsl_randist.h>
 #include <gsl/gsl_rng.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "bench/journal.h"
+#include "gauss/opnorm.h"
 #include "gauss/reference.h"
 
 /* What stands in front of the numbers in a cache file; a file that differs anywhere from what this
@@ -54,21 +56,30 @@ out:
     return st;
 }
 
-/* Name of the cache file: everything the numbers depend on. */
+/* Name of a cache file: the problem, and what else the numbers depend on. */
+static void name_by(const kmv_problem *p, const char *identity, const char *what,
+                    const char *ending, char *name, size_t size)
+{
+    char hash[KMV_HASH_SIZE], text[1024];
+    const int used =
+        snprintf(text, sizeof text, "%s matrix=%d causal=%d sigma=%a n=%zux%zu %s", identity,
+                 (int)p->matrix, p->causal, p->sigma, p->q->n, p->k->n, what);
+
+    kmv_hash_bytes(text, (size_t)used < sizeof text ? (size_t)used : sizeof text - 1, hash);
+    snprintf(name, size, "%.32s.%s", hash, ending);
+}
+
+/* Name of a reference. */
 static void name_of(const kmv_problem *p, const char *identity, const kmv_judge *judge,
                     const double *x, size_t r, char *name, size_t size)
 {
-    char x_hash[KMV_HASH_SIZE], rows_hash[KMV_HASH_SIZE] = "all", hash[KMV_HASH_SIZE], text[1024];
-    int used;
+    char x_hash[KMV_HASH_SIZE], rows_hash[KMV_HASH_SIZE] = "all", what[256];
 
     kmv_hash_bytes(x, p->k->n * r * sizeof *x, x_hash);
     if (judge->rows != NULL)
         kmv_hash_bytes(judge->rows, judge->count * sizeof *judge->rows, rows_hash);
-    used = snprintf(text, sizeof text,
-                    "%s matrix=%d causal=%d sigma=%a n=%zux%zu r=%zu x=%s rows=%s", identity,
-                    (int)p->matrix, p->causal, p->sigma, p->q->n, p->k->n, r, x_hash, rows_hash);
-    kmv_hash_bytes(text, (size_t)used < sizeof text ? (size_t)used : sizeof text - 1, hash);
-    snprintf(name, size, "%.32s.ref", hash);
+    snprintf(what, sizeof what, "r=%zu x=%s rows=%s", r, x_hash, rows_hash);
+    name_by(p, identity, what, "ref", name, size);
 }
 
 /* 1 when the file is whole and holds count x r numbers; y may be NULL to look only. */
@@ -144,6 +155,62 @@ static kmv_status compute(const kmv_judge_settings *s, const kmv_problem *p, con
     return KMV_OK;
 }
 
+/* ---- |P|_op ---------------------------------------------------------------------------------- */
+
+static int wants_op_norm(const kmv_judge_settings *s, const kmv_problem *p)
+{
+    return p->matrix == KMV_SOFTMAX && kmv_problem_pairs(p) <= s->op_norm_pairs;
+}
+
+/* Norm and residual; NaN where the float exponents of the streamed matrix overflow. */
+static kmv_status compute_op_norm(const kmv_judge_settings *s, const kmv_problem *p,
+                                  double found[2], kmv_error *err)
+{
+    kmv_entries e = {0};
+    double u_min = 0;
+    kmv_status st = kmv_entries_init(&e, p, KMV_ROW_SUM, NULL, p->q->n, s->threads, NULL, err);
+
+    found[0] = found[1] = NAN;
+    if (st == KMV_EINVAL)
+        return KMV_OK;
+    if (st == KMV_OK && (st = kmv_entries_least(&e, &u_min, err)) == KMV_OK)
+        st = kmv_op_norm(&e, u_min, KMV_OP_NORM_STEPS, &found[0], &found[1], err);
+    kmv_entries_clear(&e);
+    return st;
+}
+
+static kmv_status prepare_op_norm(const kmv_judge_settings *s, const kmv_problem *p,
+                                  const char *identity, kmv_error *err)
+{
+    double found[2];
+    char name[64];
+    kmv_status st;
+
+    name_by(p, identity, "op_norm", "op", name, sizeof name);
+    if (!wants_op_norm(s, p) || read_cache(s->cache, name, 2, 1, NULL))
+        return KMV_OK;
+    if ((st = compute_op_norm(s, p, found, err)) == KMV_OK)
+        st = write_cache(s->cache, name, 2, 1, found, 1, err);
+    return st;
+}
+
+static kmv_status get_op_norm(const kmv_judge_settings *s, const kmv_problem *p,
+                              const char *identity, kmv_judge *judge, kmv_error *err)
+{
+    double found[2] = {NAN, NAN};
+    char name[64];
+
+    name_by(p, identity, "op_norm", "op", name, sizeof name);
+    if (wants_op_norm(s, p) && !read_cache(s->cache, name, 2, 1, found))
+        return kmv_fail(err, KMV_EIO, "%s/%s: an operator norm is missing or damaged; run again",
+                        s->cache, name);
+    judge->op_norm = found[0];
+    judge->op_tol = found[1];
+    return KMV_OK;
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
 kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_problem *problem,
                              const char *identity, const double *const *x, size_t count, size_t r,
                              kmv_error *err)
@@ -166,6 +233,8 @@ kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_probl
         name_of(problem, identity, &judge, x[i], r, name, sizeof name);
         st = write_cache(settings->cache, name, judge.count, r, y + i * r, count * r, err);
     }
+    if (st == KMV_OK)
+        st = prepare_op_norm(settings, problem, identity, err);
     kmv_free(y);
     kmv_judge_clear(&judge);
     return st;
@@ -192,6 +261,10 @@ kmv_status kmv_judge_get(const kmv_judge_settings *settings, const kmv_problem *
         kmv_judge_clear(&out);
         return kmv_fail(err, KMV_EIO, "%s/%s: a reference is missing or damaged; run again",
                         settings->cache, name);
+    }
+    if ((st = get_op_norm(settings, problem, identity, &out, err)) != KMV_OK) {
+        kmv_judge_clear(&out);
+        return st;
     }
     *judge = out;
     return KMV_OK;

@@ -10,6 +10,7 @@ typedef struct {
     uint64_t seed;     /* of the rows drawn */
     size_t rows;       /* rows judged when the matrix has more entries than pairs_max */
     double pairs_max;
+    double op_norm_pairs; /* softmax: |P|_op of matrices up to this many entries */
     int threads;
 } kmv_judge_settings;
 
@@ -20,6 +21,8 @@ typedef struct {
  * however often a run is cut short.
  * identity: text that names the points by content (hash, n, center). The rows drawn depend on it
  * and on the seed alone, so all algorithms are judged on the same ones.
+ * For softmax also |P|_op, once per problem: power iteration to a residual of 1e-3 over the float
+ * product (gauss/opnorm.h), a lower bound; not where exponents overflow float.
  * KMV_EIO when the cache cannot be written, KMV_ENOMEM.
  */
 kmv_status kmv_judge_prepare(const kmv_judge_settings *settings, const kmv_problem *problem,

@@ -27,10 +27,12 @@ typedef struct {
     char err_kind[24];
     double err_rel, row_err_p50, row_err_p95, row_err_max;
     double null_err, trivial;
-    double mean_err, err_op, null_op, mean_op, err_rel_mean, trivial_op;
+    double mean_err, err_op, null_op, mean_op, err_rel_mean, trivial_op, p_op, p_op_tol;
     double bound;
     char bound_kind[12];
     double err_est, y_sum;
+    double layer, head;
+    char pos_err[192];
     /* where and when */
     char started[32], commit[48], host[64];
 } kmv_record;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/claim.h"
 #include "bench/report_svg.h"
 
 /* Where the report goes; every part below says what it is and this says how it looks. */
@@ -122,7 +123,8 @@ static const char style[] =
     "border-bottom:1px solid #ccc}h3{font-size:1.05rem}\n"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.82rem}\n"
     "th,td{padding:.2rem .6rem;text-align:left;border-bottom:1px solid #ddd;"
-    "white-space:nowrap}thead th{border-bottom:2px solid #111;vertical-align:bottom}\n"
+    "white-space:nowrap}td.long{white-space:normal;min-width:16rem}thead th{border-bottom:2px "
+    "solid #111;vertical-align:bottom}\n"
     "pre{background:#f4f4f4;padding:.5rem;overflow-x:auto;font-size:.85rem}\n"
     "figure{margin:1rem 0}figure svg{display:block;width:100%;height:auto}\n"
     "figcaption{font-size:.9rem;color:#222}details{margin:.5rem 0}"
@@ -154,7 +156,11 @@ static const char *title_of(const kmv_results *r)
 
 static const char *command(const kmv_results *r, char *text, size_t size)
 {
-    snprintf(text, size, "kmv run %s -o %s", kmv_results_fact(r, "config", "config.ini"), r->dir);
+    char config[1400], dir[1400];
+
+    snprintf(text, size, "kmv run %s -o %s",
+             kmv_shell_word(kmv_results_fact(r, "config", "config.ini"), config, sizeof config),
+             kmv_shell_word(r->dir, dir, sizeof dir));
     return text;
 }
 
@@ -194,13 +200,33 @@ out:
     return st;
 }
 
+static kmv_status claims(const page *p, const kmv_results *r, kmv_error *err)
+{
+    kmv_claim_row *rows = NULL;
+    size_t count = 0;
+    kmv_status st;
+
+    if (r->config.n_claims == 0)
+        return KMV_OK;
+    if ((st = kmv_claims_make(r, &rows, &count, err)) != KMV_OK)
+        return st;
+    heading(p, 2, "Claims");
+    paragraph(p, "What sources say, and what this run measured: the median with its 95 % interval, "
+                 "of one case over its repetitions, of several over the cases. The verdict is by "
+                 "the measured value; a claim that fails here is a result.");
+    table(p, &kmv_claim_schema, "claim,source,text,command,column,measured_med,want,verdict,note",
+          rows, count);
+    kmv_free(rows);
+    return KMV_OK;
+}
+
 static kmv_status figure(const page *p, const kmv_results *r, size_t number,
                          const kmv_figure_outcome *outcome, size_t unique, kmv_error *err)
 {
     const kmv_config_figure *f = &r->config.figures[number];
     const kmv_figure_kind *kind = kmv_figure_kind_find(kmv_figure_value(f, "kind", ""));
     const char *title = kmv_figure_value(f, "title", f->name);
-    char text[1400];
+    char text[1800], dir[1400], name[200];
     kmv_status st = KMV_OK;
 
     heading(p, 3, title);
@@ -219,14 +245,15 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
     }
     snprintf(text, sizeof text, "Figure %s: %s. %s; %zu points in %zu curves. %s", f->name,
              kind->summary,
-             kind->source == KMV_FIGURE_RAW
+             kind->source != KMV_FIGURE_MEASURE
                  ? "Points are medians over repetitions, bars the 95 % bootstrap interval of the "
                    "median"
                  : "Points are single measurements, bars their 95 % interval where only rows were "
                    "sampled; exponents are fitted over n",
              outcome->points, outcome->series, outcome->note);
     paragraph(p, text);
-    snprintf(text, sizeof text, "kmv plot %s --figure %s", r->dir, f->name);
+    snprintf(text, sizeof text, "kmv plot %s --figure %s", kmv_shell_word(r->dir, dir, sizeof dir),
+             kmv_shell_word(f->name, name, sizeof name));
     code(p, text);
     return KMV_OK;
 }
@@ -263,7 +290,7 @@ static kmv_status not_ok(const page *p, const kmv_results *r, kmv_error *err)
 
 static void machine(const page *p, const kmv_results *r)
 {
-    char text[1200];
+    char text[3000];
 
     heading(p, 2, "Machine and what was run");
     code(p, command(r, text, sizeof text));
@@ -295,7 +322,10 @@ static kmv_status experiment(const page *p, const kmv_results *r,
     for (size_t i = 0; i < KMV_HEADLINES; i++)
         item(p, lines[i]);
     list(p, 0);
-    if ((st = who_wins(p, r, err)) != KMV_OK)
+    if (r->incomplete)
+        paragraph(p, "This folder does not hold all cases of its configuration yet (a run with "
+                     "--filter, or one that was interrupted).");
+    if ((st = claims(p, r, err)) != KMV_OK || (st = who_wins(p, r, err)) != KMV_OK)
         return st;
     if (r->config.n_figures > 0)
         heading(p, 2, "Figures");

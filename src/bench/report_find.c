@@ -71,23 +71,13 @@ static int was_asked(const kmv_summary *judged, size_t count, const kmv_summary 
     return 0;
 }
 
-/* Products that exact does in less than this are start-up of threads and noise, and an interval
- * over fewer repetitions is none: neither says who is faster. */
-static const double exact_least_s = 1e-3;
-enum { LEAST_REPS = 3 };
-
-static int well_measured(double reps, double exact_s)
-{
-    return reps >= LEAST_REPS && exact_s >= exact_least_s;
-}
-
 static const char *verdict(const kmv_summary *c)
 {
     if (c->trivial > 0)
         return "trivial: answering 0 or the mean meets eps";
     if (is_exact(c))
         return "exact wins";
-    if (!well_measured(c->ok, c->t_total_med_s * c->speedup_total_med))
+    if (!kmv_well_measured(c->ok, c->t_total_med_s * c->speedup_total_med))
         return "not measured well enough (fewer than 3 repetitions, or under a millisecond)";
     if (c->speedup_total_lo > 1)
         return "faster than exact";
@@ -138,7 +128,7 @@ kmv_status kmv_winners_make(const kmv_summary *judged, size_t count, kmv_winner 
 static int fit_for_headline(const kmv_winner *w)
 {
     return w->trivial == 0 && w->speedup_total_lo > 1 &&
-           well_measured(w->ok, w->t_total_med_s * w->speedup_total_med);
+           kmv_well_measured(w->ok, w->t_total_med_s * w->speedup_total_med);
 }
 
 const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t at, char *text,
@@ -158,7 +148,7 @@ const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t
             trivial++;
         else if (strcmp(w->fastest, "exact") == 0)
             exact++;
-        else if (!well_measured(w->ok, w->t_total_med_s * w->speedup_total_med))
+        else if (!kmv_well_measured(w->ok, w->t_total_med_s * w->speedup_total_med))
             noise++;
         else if (!fit_for_headline(w))
             unclear++;
@@ -218,7 +208,7 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
         const kmv_summary *c = &judged[i];
 
         if (!is_exact(c) && met_for_sure(c) && !(c->trivial > 0) &&
-            well_measured(c->ok, c->t_total_med_s * c->speedup_total_med) &&
+            kmv_well_measured(c->ok, c->t_total_med_s * c->speedup_total_med) &&
             (other == NULL || c->speedup_total_med > other->speedup_total_med))
             other = c;
     }

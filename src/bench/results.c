@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/run.h"
 
 static int exists(const char *dir, const char *name, char *path, size_t size)
 {
@@ -93,6 +94,7 @@ kmv_status kmv_results_read(const char *dir, kmv_results *out, kmv_error *err)
                       dir);
         goto out;
     }
+    r.incomplete = exists(dir, KMV_RUN_INCOMPLETE, path, sizeof path);
     if (exists(dir, "provenance.tsv", path, sizeof path) &&
         (st = read_facts(&r, path, err)) != KMV_OK)
         goto out;

@@ -30,7 +30,8 @@ typedef struct {
     size_t n_cases;
     kmv_summary *judged; /* one per case and eps */
     size_t n_judged;
-    int torn; /* a last line without end was dropped */
+    int torn;       /* a last line without end was dropped */
+    int incomplete; /* cases of the config have no rows yet: filtered or interrupted */
 } kmv_results;
 
 /** Read a results folder. KMV_EIO when DIR has neither raw.tsv nor measure.tsv. */

@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/runner.h"
+#include "gauss/tile.h"
 
 enum { PREPARATION_TIMES = 10 };
 
@@ -36,10 +37,12 @@ int kmv_run_is_final(const char *status)
 void kmv_run_progress(kmv_runner *r, const char *what)
 {
     const size_t here = r->done - r->done_before;
-    kmv_progress p = {.done = r->done, .total = r->total, .eta_s = NAN, .what = what};
+    kmv_progress p = {.done = r->done, .total = r->total, .eta_s = NAN};
+    char text[1536];
 
     if (here > 0)
         p.eta_s = (kmv_now_s() - r->started) / (double)here * (double)(r->total - r->done);
+    p.what = kmv_planned_text(what, text, sizeof text);
     if (r->options->progress != NULL)
         r->options->progress(r->options->progress_context, &p);
 }
@@ -73,22 +76,26 @@ static int exists(const char *dir, const char *name, char *path, size_t size)
     return stat(path, &info) == 0;
 }
 
-static kmv_status write_provenance(const kmv_runner *r, kmv_error *err)
+static const char *isa_name(const kmv_runner *r)
 {
-    char started[32], *text = NULL;
+    return r->trial.isa != NULL ? r->trial.isa : kmv_tile_best()->name;
+}
+
+/* started: of the folder. */
+static kmv_status write_provenance(const kmv_runner *r, const char *started, kmv_error *err)
+{
+    char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     kmv_status st;
 
     if (f == NULL)
         return kmv_fail(err, KMV_ENOMEM, "no memory for the provenance");
-    kmv_utc_now(started);
-    fprintf(f,
-            "experiment\t%s\ntitle\t%s\nconfig\t%s\nconfig_sha256\t%s\nseed\t%llu\nstarted\t%s\n",
-            r->config->name, r->config->title, r->config->path, r->config->hash,
+    fprintf(f, "experiment\t%s\ntitle\t%s\nconfig\t%s\ncases_sha256\t%s\nseed\t%llu\nstarted\t%s\n",
+            r->config->name, r->config->title, r->config->path, r->options->identity,
             (unsigned long long)r->config->seed, started);
     fprintf(f, "threads\t%d\nisa\t%s\nlimit_time_s\t%g\nlimit_memory_b\t%.0f\n", r->trial.threads,
-            r->trial.isa != NULL ? r->trial.isa : "best", r->limits.time_s, r->limits.memory_b);
+            isa_name(r), r->limits.time_s, r->limits.memory_b);
     kmv_provenance_write(&r->provenance, "\t", f);
     fclose(f);
     st = kmv_file_replace(r->options->dir, "provenance.tsv", text, size, err);
@@ -124,7 +131,7 @@ static kmv_status check_facts(const kmv_runner *r, kmv_error *err)
 
     snprintf(want[0], sizeof want[0], "%llu", (unsigned long long)r->config->seed);
     snprintf(want[1], sizeof want[1], "%d", r->trial.threads);
-    snprintf(want[2], sizeof want[2], "%s", r->trial.isa != NULL ? r->trial.isa : "best");
+    snprintf(want[2], sizeof want[2], "%s", isa_name(r));
     for (size_t i = 0; i < 3; i++) {
         read_fact(r->options->dir, names[i], found, sizeof found);
         if (strcmp(found, want[i]) != 0)
@@ -136,29 +143,73 @@ static kmv_status check_facts(const kmv_runner *r, kmv_error *err)
     return KMV_OK;
 }
 
+static kmv_status mark_incomplete(const kmv_runner *r, kmv_error *err)
+{
+    static const char text[] = "Cases of config.ini have no row yet: kmv run goes on from here.\n";
+
+    return kmv_file_replace(r->options->dir, KMV_RUN_INCOMPLETE, text, sizeof text - 1, err);
+}
+
+static void mark_complete(const kmv_runner *r)
+{
+    char path[1024];
+
+    snprintf(path, sizeof path, "%s/%s", r->options->dir, KMV_RUN_INCOMPLETE);
+    unlink(path);
+}
+
+static kmv_status write_config(const kmv_runner *r, kmv_error *err)
+{
+    return kmv_file_replace(r->options->dir, "config.ini", r->config->text, r->config->text_size,
+                            err);
+}
+
+/* The same cases may come with other figures, titles or claims: config.ini follows. */
+static kmv_status resume_folder(const kmv_runner *r, const char *config_path, kmv_error *err)
+{
+    const char *dir = r->options->dir;
+    char hash[KMV_HASH_SIZE], found[KMV_HASH_SIZE + 1], started[32];
+    kmv_status st;
+
+    read_fact(dir, "cases_sha256", found, sizeof found);
+    if (*found == '\0')
+        return kmv_fail(err, KMV_EINVAL,
+                        "%s: made by another version of kmv, which did not note the hash of its "
+                        "cases; want a new folder",
+                        dir);
+    if (strcmp(found, r->options->identity) != 0)
+        return kmv_fail(err, KMV_EINVAL,
+                        "%s: holds results of other cases than %s asks for (config.ini there says "
+                        "which); want a new folder",
+                        dir, r->config->path);
+    if ((st = check_facts(r, err)) != KMV_OK ||
+        (st = kmv_hash_file(config_path, hash, err)) != KMV_OK)
+        return st;
+    if (strcmp(hash, r->config->hash) == 0)
+        return KMV_OK;
+    read_fact(dir, "started", started, sizeof started);
+    if ((st = write_provenance(r, started, err)) != KMV_OK)
+        return st;
+    return write_config(r, err);
+}
+
 /* config.ini is written last: a folder that has it is set up. */
 static kmv_status open_folder(kmv_runner *r, kmv_error *err)
 {
     const char *dir = r->options->dir;
-    char path[1024], hash[KMV_HASH_SIZE];
+    char path[1024], started[32];
     kmv_status st;
 
-    if (exists(dir, "config.ini", path, sizeof path)) {
-        if ((st = kmv_hash_file(path, hash, err)) != KMV_OK)
-            return st;
-        if (strcmp(hash, r->config->hash) != 0)
-            return kmv_fail(err, KMV_EINVAL,
-                            "%s: holds results of another config (config.ini there differs from "
-                            "%s); want a new folder",
-                            dir, r->config->path);
-        return check_facts(r, err);
-    }
+    if (exists(dir, "config.ini", path, sizeof path))
+        return resume_folder(r, path, err);
     if (exists(dir, "raw.tsv", path, sizeof path))
         return kmv_fail(err, KMV_EINVAL, "%s: holds raw.tsv but no config.ini; want a new folder",
                         dir);
-    if ((st = write_provenance(r, err)) != KMV_OK)
+    kmv_utc_now(started);
+    if ((st = mark_incomplete(r, err)) != KMV_OK ||
+        (st = write_provenance(r, started, err)) != KMV_OK)
         return st;
-    return kmv_file_replace(dir, "config.ini", r->config->text, r->config->text_size, err);
+    return write_config(r, err);
 }
 
 /* ---- what is done ---------------------------------------------------------------------------- */
@@ -286,7 +337,8 @@ static void set_up(kmv_runner *r, const char *cache)
                                     .judge = {.cache = cache,
                                               .seed = c->seed,
                                               .rows = c->verify_rows,
-                                              .pairs_max = c->verify_pairs_max}};
+                                              .pairs_max = c->verify_pairs_max,
+                                              .op_norm_pairs = c->op_norm_pairs_max}};
     r->trial.judge.threads = r->provenance.cores;
     r->limits =
         (kmv_limits){r->options->limit_time_s, r->options->limit_memory_b, r->trial.threads + 1};
@@ -323,6 +375,8 @@ kmv_status kmv_run(const kmv_config *config, const kmv_cases *cases, const kmv_r
     r.done_before = r.done;
     if ((st = kmv_run_measures(&r, err)) == KMV_OK)
         st = run_groups(&r, &done, err);
+    if (st == KMV_OK && !summary->interrupted && !options->filtered)
+        mark_complete(&r);
     release_signals(&before, r.signal_fd);
 out:
     kmv_free(done.flags);

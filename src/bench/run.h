@@ -5,6 +5,9 @@
 
 #include "bench/cases.h"
 
+/** A file that stands in a results folder until all of its cases have their rows. */
+#define KMV_RUN_INCOMPLETE "incomplete"
+
 /** How far a run is. */
 typedef struct {
     size_t done, total; /* rows, those of earlier runs of the folder included */
@@ -14,6 +17,8 @@ typedef struct {
 
 typedef struct {
     const char *dir;
+    const char *identity;  /* kmv_planned_hash of the configuration, all of its cases */
+    int filtered;          /* the cases are a part of them */
     int threads;           /* 0: all */
     const char *isa;       /* NULL: the best */
     double limit_time_s;   /* per case, wall clock */
@@ -34,8 +39,9 @@ typedef struct {
  * a group repetitions are the outer loop and the order of the cases within one is random (seeded),
  * so that a drift of the machine hits all alike. A case that was skipped, timed out or ran out of
  * memory is not repeated: one row says so.
- * KMV_EINVAL: the folder holds results of another config or seed. KMV_EIO: the folder cannot be
- * written, is in use, the disk is full; rows written so far stay.
+ * A folder without rows of all cases (filtered, interrupted) holds a file `incomplete`.
+ * KMV_EINVAL: the folder holds results of other cases (identity), seed, threads or ISA. KMV_EIO:
+ * the folder cannot be written, is in use, the disk is full; rows written so far stay.
  */
 kmv_status kmv_run(const kmv_config *config, const kmv_cases *cases, const kmv_run_options *options,
                    kmv_run_summary *summary, kmv_error *err);

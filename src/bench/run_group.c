@@ -50,32 +50,13 @@ static void fill_asked(const group *g, size_t m, size_t rep, kmv_record *row)
 {
     const kmv_runner *r = g->runner;
     const kmv_planned *c = member(g, m);
-    const kmv_case_problem *p = &c->problem;
 
-    kmv_row_clear(&kmv_record_schema, row);
-    kmv_copy_text(row->experiment, sizeof row->experiment, r->config->name);
-    kmv_copy_text(row->sweep, sizeof row->sweep, c->sweep);
-    kmv_copy_text(row->case_id, sizeof row->case_id, c->id);
+    kmv_planned_row(r->config, c, row);
     row->rep = (double)rep;
-    kmv_copy_text(row->dataset, sizeof row->dataset, p->source->name);
-    kmv_copy_text(row->matrix, sizeof row->matrix, p->matrix);
-    if (p->causal >= 0)
-        row->causal = p->causal;
-    kmv_copy_text(row->center, sizeof row->center, kmv_center_name(p->center));
-    row->n_q = (double)p->n_q;
-    row->n_k = (double)p->n_k;
-    row->d = (double)p->d;
-    kmv_copy_text(row->sigma_spec, sizeof row->sigma_spec, p->sigma_spec);
-    row->eps = c->eps;
-    row->delta = c->delta;
-    kmv_copy_text(row->x_kind, sizeof row->x_kind, c->x_kind);
-    kmv_copy_text(row->algo, sizeof row->algo, kmv_algo_name(c->algo));
-    kmv_copy_text(row->algo_opts, sizeof row->algo_opts, c->options);
-    kmv_copy_text(row->isa, sizeof row->isa,
-                  *c->isa != '\0'        ? c->isa
-                  : r->trial.isa != NULL ? r->trial.isa
-                                         : "");
-    row->threads = c->threads > 0 ? c->threads : r->trial.threads;
+    if (*row->isa == '\0' && r->trial.isa != NULL)
+        kmv_copy_text(row->isa, sizeof row->isa, r->trial.isa);
+    if (isnan(row->threads))
+        row->threads = r->trial.threads;
     snprintf(row->seed, sizeof row->seed, "%llu",
              (unsigned long long)kmv_trial_seed(&r->trial, c, rep));
     kmv_utc_now(row->started);

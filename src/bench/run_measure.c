@@ -9,21 +9,7 @@
 
 static void fill_asked(const kmv_runner *r, const kmv_measure_case *c, kmv_measure_row *row)
 {
-    const kmv_case_problem *p = &c->problem;
-
-    kmv_row_clear(&kmv_measure_schema, row);
-    kmv_copy_text(row->experiment, sizeof row->experiment, r->config->name);
-    kmv_copy_text(row->dataset, sizeof row->dataset, p->source->name);
-    kmv_copy_text(row->matrix, sizeof row->matrix, p->matrix);
-    if (p->causal >= 0)
-        row->causal = p->causal;
-    kmv_copy_text(row->center, sizeof row->center, kmv_center_name(p->center));
-    row->drop_first = (double)c->drop_first;
-    row->n_q = (double)p->n_q;
-    row->n_k = (double)p->n_k;
-    row->d = (double)p->d;
-    kmv_copy_text(row->sigma_spec, sizeof row->sigma_spec, p->sigma_spec);
-    kmv_copy_text(row->case_id, sizeof row->case_id, c->id);
+    kmv_planned_measure_row(r->config, c, row);
     kmv_utc_now(row->started);
     kmv_copy_text(row->commit, sizeof row->commit, r->provenance.commit);
     kmv_copy_text(row->host, sizeof row->host, r->provenance.cpu);

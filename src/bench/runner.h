@@ -4,6 +4,7 @@
 
 #include "bench/child.h"
 #include "bench/journal.h"
+#include "bench/planned.h"
 #include "bench/provenance.h"
 #include "bench/run.h"
 #include "bench/shared.h"

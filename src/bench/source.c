@@ -50,6 +50,7 @@ static void fill_generator(const kmv_config_dataset *d, kmv_source *s)
     kmv_copy_text(s->name, sizeof s->name, d->name);
     kmv_copy_text(s->generator, sizeof s->generator, d->generator);
     kmv_copy_text(s->options, sizeof s->options, d->options);
+    s->layer = s->head = -1;
     s->n_q = s->n_k = default_of(g, "n");
     s->d = default_of(g, "d");
 }
@@ -75,6 +76,8 @@ static kmv_status fill_file(const kmv_config_dataset *d, const char *address, in
     s->n_q = summary.n_q;
     s->n_k = summary.n_k;
     s->d = summary.d;
+    s->layer = summary.layer;
+    s->head = summary.head;
     return KMV_OK;
 }
 

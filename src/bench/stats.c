@@ -43,19 +43,24 @@ double kmv_quantile(const double *values, size_t count, double p)
     return q;
 }
 
-/* sorted: count values; drawn and medians are scratch of count and KMV_BOOTSTRAP values. */
-static void bootstrap(const double *sorted, size_t count, double *drawn, double *medians,
-                      gsl_rng *rng, kmv_interval *out)
+/* Medians of KMV_BOOTSTRAP resamples of count values; drawn: scratch of count. */
+static void resample(const double *values, size_t count, double *drawn, double *medians,
+                     gsl_rng *rng)
 {
     for (size_t b = 0; b < KMV_BOOTSTRAP; b++) {
         for (size_t i = 0; i < count; i++)
-            drawn[i] = sorted[gsl_rng_uniform_int(rng, count)];
+            drawn[i] = values[gsl_rng_uniform_int(rng, count)];
         gsl_sort(drawn, 1, count);
         medians[b] = quantile_sorted(drawn, count, 0.5);
     }
-    gsl_sort(medians, 1, KMV_BOOTSTRAP);
-    out->lo = quantile_sorted(medians, KMV_BOOTSTRAP, 0.025);
-    out->hi = quantile_sorted(medians, KMV_BOOTSTRAP, 0.975);
+}
+
+/* The percentiles of resampled statistics, which are sorted in place. */
+static void take_ends(double *resampled, kmv_interval *out)
+{
+    gsl_sort(resampled, 1, KMV_BOOTSTRAP);
+    out->lo = quantile_sorted(resampled, KMV_BOOTSTRAP, 0.025);
+    out->hi = quantile_sorted(resampled, KMV_BOOTSTRAP, 0.975);
 }
 
 kmv_status kmv_median_interval(const double *values, size_t count, uint64_t seed, kmv_interval *out,
@@ -77,7 +82,8 @@ kmv_status kmv_median_interval(const double *values, size_t count, uint64_t seed
             st = KMV_ENOMEM;
             goto out;
         }
-        bootstrap(scratch, kept, scratch + count, scratch + 2 * count, rng, &found);
+        resample(scratch, kept, scratch + count, scratch + 2 * count, rng);
+        take_ends(scratch + 2 * count, &found);
     }
     *out = found;
 out:
@@ -100,6 +106,52 @@ kmv_status kmv_ratio_interval(const double *top, const double *bottom, size_t co
     st = kmv_median_interval(ratios, count, seed, out, err);
     kmv_free(ratios);
     return st;
+}
+
+kmv_status kmv_median_ratio_interval(const double *top, size_t n_top, const double *bottom,
+                                     size_t n_bottom, uint64_t seed, kmv_interval *out,
+                                     kmv_error *err)
+{
+    const size_t most = n_top > n_bottom ? n_top : n_bottom;
+    double *a = kmv_alloc(n_top + n_bottom + most + 2 * (size_t)KMV_BOOTSTRAP, sizeof *a,
+                          "a bootstrap", err);
+    double *b = a + n_top, *drawn = b + n_bottom, *ratios = drawn + most,
+           *below = ratios + KMV_BOOTSTRAP;
+    kmv_interval found = {NAN, NAN, NAN};
+    gsl_rng *rng = NULL;
+    size_t kept_a, kept_b;
+    kmv_status st = KMV_OK;
+
+    if (a == NULL)
+        return KMV_ENOMEM;
+    kept_a = keep_finite(top, n_top, a);
+    kept_b = keep_finite(bottom, n_bottom, b);
+    gsl_sort(a, 1, kept_a);
+    gsl_sort(b, 1, kept_b);
+    if (kept_a == 0 || kept_b == 0 || quantile_sorted(b, kept_b, 0.5) == 0)
+        goto done;
+    if ((rng = kmv_rng_create(seed, err)) == NULL) {
+        st = KMV_ENOMEM;
+        goto out;
+    }
+    found.med = quantile_sorted(a, kept_a, 0.5) / quantile_sorted(b, kept_b, 0.5);
+    resample(a, kept_a, drawn, ratios, rng);
+    resample(b, kept_b, drawn, below, rng);
+    for (size_t i = 0; i < KMV_BOOTSTRAP; i++)
+        ratios[i] /= below[i];
+    take_ends(ratios, &found);
+done:
+    *out = found;
+out:
+    if (rng != NULL)
+        gsl_rng_free(rng);
+    kmv_free(a);
+    return st;
+}
+
+int kmv_well_measured(double reps, double seconds)
+{
+    return reps >= 3 && seconds >= 1e-3;
 }
 
 kmv_status kmv_fit_power(const double *x, const double *y, size_t count, kmv_fit *out,

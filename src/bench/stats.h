@@ -33,6 +33,16 @@ kmv_status kmv_median_interval(const double *values, size_t count, uint64_t seed
 kmv_status kmv_ratio_interval(const double *top, const double *bottom, size_t count, uint64_t seed,
                               kmv_interval *out, kmv_error *err);
 
+/** median(top) / median(bottom) of two unpaired samples, each resampled by itself; all NaN when one
+ *  has no finite value or the bottom's median is 0. KMV_ENOMEM. */
+kmv_status kmv_median_ratio_interval(const double *top, size_t n_top, const double *bottom,
+                                     size_t n_bottom, uint64_t seed, kmv_interval *out,
+                                     kmv_error *err);
+
+/** Whether a time says who is faster: 3 repetitions or more, since an interval over fewer is none,
+ *  of a product that takes a millisecond or more, since less is start-up of threads and noise. */
+int kmv_well_measured(double reps, double seconds);
+
 /** Exponent of y = c x^slope with its 95 % interval. */
 typedef struct {
     double slope, lo, hi; /* NaN: slope below two different x, lo and hi below three points */

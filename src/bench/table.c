@@ -10,84 +10,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "bench/stats.h"
-
-#define TEXT(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_TEXT, help)
-#define REAL(field, unit, help) KMV_COLUMN(kmv_summary, field, unit, KMV_COL_REAL, help)
-#define INT(field, help)        KMV_COLUMN(kmv_summary, field, "", KMV_COL_INT, help)
-#define BOOL(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_BOOL, help)
-
-static const kmv_column columns[] = {
-    TEXT(experiment, "name of the experiment"),
-    TEXT(sweep, "name of the sweep within it; of several, joined by +"),
-    {"case", "", KMV_COL_TEXT, offsetof(kmv_summary, case_id), sizeof((kmv_summary *)0)->case_id,
-     "id of the case"},
-    TEXT(dataset, "name of the data set"),
-    TEXT(matrix, "gauss or softmax"),
-    BOOL(causal, "entries above the diagonal count as zero"),
-    TEXT(center, "shift of the keys"),
-    INT(n_q, "number of queries"),
-    INT(n_k, "number of keys"),
-    INT(d, "dimension"),
-    INT(r, "columns of X"),
-    TEXT(sigma_spec, "bandwidth as asked"),
-    REAL(sigma, "coordinate", "bandwidth used"),
-    TEXT(x_kind, "kind of the vector x"),
-    TEXT(algo, "algorithm"),
-    TEXT(algo_opts, "options that differ from their defaults"),
-    REAL(eps, "", "error asked for; empty where the algorithm does not use it"),
-    REAL(delta, "", "failure probability asked for"),
-    TEXT(isa, "instruction set"),
-    INT(threads, "threads"),
-    INT(reps, "repetitions recorded"),
-    INT(ok, "of them ok"),
-    INT(fail_eps, "of them that missed eps"),
-    INT(skipped, "of them skipped"),
-    INT(timeout, "of them out of time"),
-    INT(oom, "of them out of memory"),
-    INT(error, "of them in error"),
-    REAL(t_total_med_s, "s", "median time of preparation and one product"),
-    REAL(t_total_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_total_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_prepare_med_s, "s", "median time of preparation"),
-    REAL(t_prepare_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_prepare_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_apply_med_s, "s", "median time of one product"),
-    REAL(t_apply_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_apply_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(speedup_total_med, "", "time of exact / time, with preparation, paired by repetition"),
-    REAL(speedup_total_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_total_hi, "", "upper end of its 95 % interval"),
-    REAL(speedup_apply_med, "", "the same without preparation"),
-    REAL(speedup_apply_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_apply_hi, "", "upper end of its 95 % interval"),
-    REAL(pairs_frac, "", "kernel entries evaluated / unmasked entries"),
-    REAL(pairs_per_query, "", "kernel entries evaluated / n_q, of the unmasked ones"),
-    REAL(flops, "", "preparation and one product"),
-    REAL(mem_peak_b, "bytes", "allocated by the algorithm at its peak"),
-    REAL(err_l2_med, "", "median of |y - Kx| / |x| (softmax: / |V|)"),
-    REAL(err_l2_lo, "", "lower end of its 95 % interval"),
-    REAL(err_l2_hi, "", "upper end of its 95 % interval"),
-    REAL(err_l2_max, "", "largest over the repetitions"),
-    REAL(err_hi_max, "", "largest upper end of the interval of a repetition"),
-    TEXT(err_kind, "full, or rows:M when judged on M sampled rows"),
-    REAL(err_rel_med, "", "median of |y - Kx| / |Kx|"),
-    REAL(row_err_p95_med, "", "median of the 95th percentile over rows of the relative error"),
-    REAL(err_op_med, "", "softmax: median of the error in the operator norm"),
-    REAL(null_err, "", "error of answering 0"),
-    REAL(mean_err, "", "softmax: error of answering with the mean of V"),
-    REAL(floor_err, "", "error of answering 0 or, for softmax, the mean of V if that is better"),
-    REAL(null_op, "", "softmax: operator error of answering 0"),
-    REAL(mean_op, "", "softmax: operator error of answering with the mean"),
-    REAL(bound_max, "", "largest certified bound"),
-    TEXT(bound_kind, "range (proved), model (not proved), float32 (rounding only)"),
-    REAL(eps_judged, "", "error against which the case is judged"),
-    BOOL(meets_eps, "every repetition ran and has err_l2 <= eps_judged"),
-    BOOL(trivial, "answering 0 (softmax: or the mean) meets eps_judged"),
-    TEXT(reason, "why the first repetition that is not ok is not"),
-    {0},
-};
-
-const kmv_schema kmv_summary_schema = {columns, sizeof(kmv_summary)};
+#include "bench/verify.h"
 
 static double total(const kmv_record *r)
 {
@@ -163,7 +86,7 @@ typedef struct {
     size_t count;
 } group;
 
-static int ran(const kmv_record *r)
+int kmv_record_ran(const kmv_record *r)
 {
     return strcmp(r->status, "ok") == 0 || strcmp(r->status, "fail_eps") == 0;
 }
@@ -257,13 +180,27 @@ static int same_product(const kmv_record *a, const kmv_record *b)
            strcmp(a->isa, b->isa) == 0 && same_number(a->threads, b->threads);
 }
 
+static int is_exact(const kmv_record *r)
+{
+    return strcmp(r->algo, "exact") == 0 && r->algo_opts[0] == '\0';
+}
+
+const kmv_record *kmv_exact_beside(const kmv_record *records, size_t count, const kmv_record *of)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_exact(&records[i]) && records[i].rep == of->rep && kmv_record_ran(&records[i]) &&
+            same_product(&records[i], of))
+            return &records[i];
+    }
+    return NULL;
+}
+
 static const group *find_exact(const group *groups, size_t n_groups, const kmv_record *of)
 {
     for (size_t g = 0; g < n_groups; g++) {
         const kmv_record *first = groups[g].rows[0];
 
-        if (strcmp(first->algo, "exact") == 0 && first->algo_opts[0] == '\0' &&
-            same_product(first, of))
+        if (is_exact(first) && same_product(first, of))
             return &groups[g];
     }
     return NULL;
@@ -272,7 +209,7 @@ static const group *find_exact(const group *groups, size_t n_groups, const kmv_r
 static const kmv_record *find_rep(const group *g, double rep)
 {
     for (size_t i = 0; g != NULL && i < g->count; i++) {
-        if (g->rows[i]->rep == rep && ran(g->rows[i]))
+        if (g->rows[i]->rep == rep && kmv_record_ran(g->rows[i]))
             return g->rows[i];
     }
     return NULL;
@@ -283,14 +220,14 @@ static void describe(const group *g, kmv_summary *c)
     const kmv_record *first = g->rows[0];
 
     kmv_row_clear(&kmv_summary_schema, c);
-    for (const kmv_column *to = columns; to->name != NULL; to++) {
+    for (const kmv_column *to = kmv_summary_schema.columns; to->name != NULL; to++) {
         const kmv_column *from = kmv_column_find(&kmv_record_schema, to->name);
 
         /* Statistics are filled in afterwards; what names the case is the same in every row. */
         if (from != NULL && from->type == to->type && from->size == to->size)
             memcpy((char *)c + to->offset, (const char *)first + from->offset, to->size);
     }
-    c->trivial = NAN;
+    c->trivial = c->trivial_op = NAN;
     c->reason[0] = '\0';
     c->reps = (double)g->count;
     for (size_t s = 0; s < sizeof statuses / sizeof *statuses; s++) {
@@ -317,7 +254,7 @@ static double largest(const group *g, double (*get)(const kmv_record *r))
     double most = NAN;
 
     for (size_t i = 0; i < g->count; i++) {
-        const double v = ran(g->rows[i]) ? get(g->rows[i]) : NAN;
+        const double v = kmv_record_ran(g->rows[i]) ? get(g->rows[i]) : NAN;
 
         if (!isnan(v) && !(v <= most)) /* most is NaN until a number comes */
             most = v;
@@ -328,6 +265,61 @@ static double largest(const group *g, double (*get)(const kmv_record *r))
 static double bound(const kmv_record *r)
 {
     return r->bound;
+}
+
+/* The method named at the beginning of auto's plan, "auto: probe with ..." or "probe with ...". */
+static void fill_chosen(const group *g, kmv_summary *c)
+{
+    static const char self[] = "auto: ";
+
+    for (size_t i = 0; strcmp(c->algo, "auto") == 0 && i < g->count; i++) {
+        const char *plan = g->rows[i]->plan;
+        char name[sizeof c->chosen];
+
+        if (strncmp(plan, self, sizeof self - 1) == 0)
+            plan += sizeof self - 1;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(plan, " ,;:("), plan);
+        if (kmv_record_ran(g->rows[i]) && kmv_algo_find(name) != NULL) {
+            memcpy(c->chosen, name, sizeof c->chosen);
+            return;
+        }
+    }
+}
+
+/* The n-th word of pos_err as a number; NaN for "-" or none. */
+static double position_error(const char *text, size_t n)
+{
+    char *end;
+    double v;
+
+    for (; n > 0 && *text != '\0'; n--) {
+        text += strcspn(text, " ");
+        text += *text == ' ';
+    }
+    v = strtod(text, &end);
+    return end > text ? v : NAN;
+}
+
+static void fill_positions(const group *g, double *values, kmv_summary *c)
+{
+    size_t used = 0;
+
+    c->pos_err[0] = '\0';
+    for (size_t p = 0; p < KMV_POSITIONS && used < sizeof c->pos_err; p++) {
+        char text[16] = "-";
+        size_t found = 0;
+
+        for (size_t i = 0; i < g->count; i++) {
+            if (kmv_record_ran(g->rows[i]) && g->rows[i]->pos_err[0] != '\0')
+                values[found++] = position_error(g->rows[i]->pos_err, p);
+        }
+        if (found == 0)
+            return;
+        if (!isnan(kmv_quantile(values, found, 0.5)))
+            snprintf(text, sizeof text, "%.3g", kmv_quantile(values, found, 0.5));
+        used += (size_t)snprintf(c->pos_err + used, sizeof c->pos_err - used, "%s%s",
+                                 p > 0 ? " " : "", text);
+    }
 }
 
 /* values: scratch of 2 * count doubles. */
@@ -345,7 +337,7 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
         for (size_t i = 0; i < g->count; i++) {
             const kmv_record *pair = find_rep(exact, g->rows[i]->rep);
 
-            values[i] = ran(g->rows[i]) ? intervals[k].get(g->rows[i]) : NAN;
+            values[i] = kmv_record_ran(g->rows[i]) ? intervals[k].get(g->rows[i]) : NAN;
             others[i] = pair != NULL ? intervals[k].get(pair) : NAN;
         }
         st = intervals[k].ratio ? kmv_ratio_interval(others, values, g->count, seed, &found, err)
@@ -363,6 +355,8 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
             values[i] = kmv_cell_value(column, g->rows[i]);
         *field(c, medians[k].at) = kmv_quantile(values, g->count, 0.5);
     }
+    fill_chosen(g, c);
+    fill_positions(g, values, c);
     /* Relative to the unmasked entries, so for causal this is about half of what it would be. */
     c->pairs_per_query =
         c->pairs_frac * c->n_k * (c->causal > 0 ? 1 - (c->n_q - 1) / (2 * c->n_k) : 1);
@@ -377,15 +371,19 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
 
 static void judge_case(const kmv_record *const *rows, kmv_summary *c)
 {
+    const double floor_op = fmin(c->null_op, c->mean_op); /* the one that is no NaN */
     int all = c->reps > 0;
 
     if (!(c->eps_judged > 0))
         return;
     for (size_t i = 0; i < (size_t)c->reps; i++)
-        all &= ran(rows[i]) && rows[i]->err_l2 <= c->eps_judged; /* a NaN does not meet it */
+        all &= kmv_record_ran(rows[i]) &&
+               rows[i]->err_l2 <= c->eps_judged; /* a NaN does not meet it */
     c->meets_eps = all;
     if (!isnan(c->floor_err))
         c->trivial = c->floor_err <= c->eps_judged;
+    if (!isnan(floor_op))
+        c->trivial_op = floor_op <= c->eps_judged;
 }
 
 /* The distinct eps asked for the product of a row; returns how many of at most max there are. */

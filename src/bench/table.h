@@ -31,9 +31,11 @@ typedef struct {
     char err_kind[24];
     double err_rel_med, row_err_p95_med, err_op_med;
     double null_err, mean_err, floor_err, null_op, mean_op;
+    double layer, head;
+    char chosen[32], pos_err[192];
     double bound_max;
     char bound_kind[12];
-    double eps_judged, meets_eps, trivial;
+    double eps_judged, meets_eps, trivial, trivial_op;
 } kmv_summary;
 
 extern const kmv_schema kmv_summary_schema;
@@ -46,12 +48,21 @@ extern const kmv_schema kmv_summary_schema;
  *     t_total = t_prepare + t_apply;  speedup = t(exact) / t, paired by repetition with `exact` of
  *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA;
  *     meets_eps: every repetition ran and has err_l2 <= eps_judged;
- *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged.
+ *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged;
+ *     chosen: the method that `auto` chose in the first repetition, by name;
+ *     pos_err: medians over the repetitions, part by part;
+ *     trivial_op: the smaller of null_op and mean_op is.
  * Of two records of the same case and repetition the later one counts. *cases: kmv_alloc'ed,
  * freed with kmv_free. KMV_ENOMEM.
  */
 kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge,
                               kmv_summary **cases, size_t *n_cases, kmv_error *err);
+
+/** The row among count of what `exact` took for the same product and repetition, or NULL. */
+const kmv_record *kmv_exact_beside(const kmv_record *records, size_t count, const kmv_record *of);
+
+/** Whether a repetition ran to its end: status ok or fail_eps. */
+int kmv_record_ran(const kmv_record *record);
 
 /** Place of an algorithm in the table of algorithms; names that are not in it come last. */
 size_t kmv_algo_rank(const char *name);

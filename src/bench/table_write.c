@@ -22,13 +22,15 @@ kmv_status kmv_table_format_parse(const char *text, kmv_table_format *format, km
 
 /* What people read first, of whichever schema has it. */
 static const char first_columns[] =
+    "claim,source,text,measured_med,want,"
     "dataset,matrix,causal,center,n_q,d,sigma_spec,sigma,x_kind,algo,fastest,algo_opts,eps_judged,"
     "t_total_med_s,"
     "t_apply_med_s,speedup_total_med,speedup_apply_med,pairs_frac,err_l2_med,err_hi_max,null_err,"
     "meets_eps,trivial,verdict,reps,ok,reason,"
-    "rows,sum_over_n,tail_over_head,nth_ratio,op_norm,alpha,alpha_sum";
+    "rows,sum_over_n,tail_over_head,nth_ratio,op_norm,alpha,alpha_sum,note,command";
 
 static const char paper_columns[] =
+    "source,text,measured_med,verdict,"
     "dataset,matrix,n_q,d,sigma_spec,algo,fastest,eps_judged,t_total_med_s,speedup_total_med,"
     "err_l2_med,meets_eps,sum_over_n,tail_over_head,alpha,alpha_sum";
 
@@ -168,6 +170,9 @@ static const struct {
     [KMV_TABLE_HTML] = {{"<td>", "</td>"}, {"<th>", "</th>"}, "", {"<tr>", "</tr>\n"}},
 };
 
+/* Text that is broken into lines where a page can. */
+enum { LONG_TEXT = 48 };
+
 static void put_head_cell(const kmv_column *c, kmv_table_format format, FILE *out)
 {
     const char *med = strstr(c->name, "_med");
@@ -224,7 +229,10 @@ static void put_row(const kmv_schema *schema, const kmv_table_columns *columns, 
 
         shown(schema, columns->columns[c], row, text, sizeof text);
         fputs(c > 0 ? marks[format].between : "", out);
-        fputs(marks[format].cell[0], out);
+        if (format == KMV_TABLE_HTML && strlen(text) > LONG_TEXT)
+            fputs("<td class=\"long\">", out);
+        else
+            fputs(marks[format].cell[0], out);
         if (*text == '\0')
             fputs(format == KMV_TABLE_TEX ? "--" : format == KMV_TABLE_MD ? "-" : "", out);
         kmv_text_escaped(text, format, out);

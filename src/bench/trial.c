@@ -199,7 +199,7 @@ static kmv_status judge_result(const kmv_trial *t, const kmv_problem *problem, c
     if (st == KMV_OK)
         st = kmv_verify(&judge, y, x_norm, t->settings->seed, record, err);
     if (st == KMV_OK && problem->matrix == KMV_SOFTMAX)
-        st = kmv_verify_mean(&judge, problem, y, x, x_norm, record, err);
+        st = kmv_verify_softmax(&judge, problem, y, x, x_norm, record, err);
     if (st == KMV_OK)
         kmv_verdict(record);
     kmv_judge_clear(&judge);

@@ -90,6 +90,30 @@ static void sum_y(const kmv_judge *judge, const double *y, kmv_record *record)
         record->y_sum += y[i];
 }
 
+static void fill_positions(const kmv_judge *judge, const double *e2, double x_norm,
+                           kmv_record *record)
+{
+    double sum[KMV_POSITIONS] = {0};
+    size_t count[KMV_POSITIONS] = {0}, used = 0;
+
+    for (size_t i = 0; i < judge->count; i++) {
+        const size_t row = judge->rows != NULL ? judge->rows[i] : i;
+        const size_t part = row * KMV_POSITIONS / judge->n_q;
+
+        sum[part] += e2[i];
+        count[part]++;
+    }
+    for (size_t p = 0; p < KMV_POSITIONS && used < sizeof record->pos_err; p++) {
+        const double mean = sum[p] / (double)count[p];
+        char text[16] = "-";
+
+        if (count[p] > 0)
+            snprintf(text, sizeof text, "%.3g", ratio(sqrt(mean * (double)judge->n_q), x_norm));
+        used += (size_t)snprintf(record->pos_err + used, sizeof record->pos_err - used, "%s%s",
+                                 p > 0 ? " " : "", text);
+    }
+}
+
 kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, uint64_t seed,
                       kmv_record *record, kmv_error *err)
 {
@@ -128,6 +152,8 @@ kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, ui
         else
             snprintf(record->err_kind, sizeof record->err_kind, "full");
         sum_y(judge, y, record);
+        if (record->causal > 0)
+            fill_positions(judge, e2, x_norm, record);
         if (!holds_nan(relative, judge->count))
             row_quantiles(relative, judge->count, record);
     }
@@ -135,42 +161,15 @@ kmv_status kmv_verify(const kmv_judge *judge, const double *y, double x_norm, ui
     return st;
 }
 
-kmv_status kmv_verify_mean(const kmv_judge *judge, const kmv_problem *problem, const double *y,
-                           const double *v, double x_norm, kmv_record *record, kmv_error *err)
-{
-    const size_t n_q = problem->q->n, n_k = problem->k->n, r = judge->r;
-    double *sum = kmv_alloc(2 * r, sizeof *sum, "mean of V", err), *mean;
-    double mean2 = 0, error2 = 0;
-    size_t added = 0;
-
-    if (sum == NULL)
-        return KMV_ENOMEM;
-    mean = sum + r;
-    for (size_t i = 0; i < judge->count; i++) { /* rows ascend, so the prefix only grows */
-        const size_t row = judge->rows != NULL ? judge->rows[i] : i;
-        const size_t seen = problem->causal ? row + n_k - n_q + 1 : n_k;
-
-        for (; added < seen; added++) {
-            for (size_t c = 0; c < r; c++)
-                sum[c] += v[added * r + c];
-        }
-        for (size_t c = 0; c < r; c++)
-            mean[c] = sum[c] / (double)seen;
-        mean2 += distance2(mean, judge->y + i * r, r);
-        error2 += distance2(row_of(judge, y, i), judge->y + i * r, r);
-    }
-    record->mean_err = ratio(sqrt(mean2 * (double)judge->n_q / (double)judge->count), x_norm);
-    record->err_rel_mean = mean2 > 0 ? sqrt(error2 / mean2) : NAN;
-    kmv_free(sum);
-    return KMV_OK;
-}
-
 void kmv_verdict(kmv_record *record)
 {
     const double floor_err = fmin(record->null_err, record->mean_err); /* the one that is no NaN */
+    const double floor_op = fmin(record->null_op, record->mean_op);
 
     if (!isnan(record->eps) && !isnan(floor_err))
         record->trivial = floor_err <= record->eps;
+    if (!isnan(record->eps) && !isnan(floor_op))
+        record->trivial_op = floor_op <= record->eps;
     snprintf(record->status, sizeof record->status, "ok");
     record->reason[0] = '\0';
     if (isnan(record->err_l2)) {

@@ -1,5 +1,6 @@
 /* cli/cmd_report.c - `kmv report`: figures, tables and report of results folders, made anew. */
 #include "base/status.h"
+#include "bench/claim.h"
 #include "bench/report.h"
 #include "cli/commands.h"
 #include "cli/folders.h"
@@ -15,7 +16,6 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     kmv_folders folders = {0};
     kmv_status st;
 
-    (void)exit_code;
     if (base == NULL && args->n_positional > 1)
         return kmv_fail(err, KMV_EINVAL, "report: of several folders, want -o BASE");
     if ((st = kmv_folders_read(args, &folders, err)) != KMV_OK)
@@ -23,8 +23,13 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     if ((st = kmv_report_write(folders.results, folders.count, base, err)) == KMV_OK)
         fprintf(cli->out, "%s%s.html\n", base != NULL ? base : args->positional[0],
                 base != NULL ? "" : "/report");
-    for (size_t i = 0; i < folders.count && st == KMV_OK; i++)
-        st = kmv_results_write_tables(&folders.results[i], err);
+    for (size_t i = 0; i < folders.count && st == KMV_OK; i++) {
+        size_t failed = 0;
+
+        if ((st = kmv_results_write_tables(&folders.results[i], err)) == KMV_OK)
+            st = kmv_claims_count_failed(&folders.results[i], &failed, err);
+        *exit_code |= cli->strict && failed > 0;
+    }
     kmv_folders_clear(&folders);
     return st;
 }

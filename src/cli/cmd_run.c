@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "bench/claim.h"
 #include "bench/config_check.h"
+#include "bench/planned.h"
 #include "bench/report.h"
 #include "bench/run.h"
 #include "cli/commands.h"
@@ -72,8 +74,9 @@ static void print_summary(const kmv_run_summary *s, const char *dir, FILE *out)
             s->interrupted ? " - interrupted; the same command goes on from here" : "");
 }
 
-/* Tables, figures and report; then where they are and the three numbers of the experiment. */
-static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
+/* Tables, figures and report; then where they are, the three numbers of the experiment, and how
+ * many claims failed. */
+static kmv_status write_results(const char *dir, FILE *out, size_t *failed, kmv_error *err)
 {
     char lines[KMV_HEADLINES][KMV_HEADLINE_SIZE];
     kmv_results results;
@@ -85,16 +88,20 @@ static kmv_status write_results(const char *dir, FILE *out, kmv_error *err)
         for (size_t i = 0; i < KMV_HEADLINES; i++)
             fprintf(out, "%s\n", lines[i]);
         fprintf(out, "report: %s/report.html\n", dir);
+        st = kmv_claims_count_failed(&results, failed, err);
     }
     kmv_results_clear(&results);
     return st;
 }
 
 static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
-                            const kmv_cases *cases, int *exit_code, kmv_error *err)
+                            const kmv_cases *cases, const char *identity, int *exit_code,
+                            kmv_error *err)
 {
     progress_state progress = {.cli = cli, .last_s = kmv_now_s()};
     kmv_run_options options = {.dir = kmv_args_value(args, "-o", NULL),
+                               .identity = identity,
+                               .filtered = kmv_args_has(args, "--filter"),
                                .threads = cli->threads,
                                .isa = cli->isa,
                                .limit_time_s = config->limit_time_s,
@@ -102,6 +109,7 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
                                .progress = cli->quiet ? NULL : show_progress,
                                .progress_context = &progress};
     kmv_run_summary summary;
+    size_t failed = 0;
     kmv_status st;
 
     if (options.dir == NULL)
@@ -118,13 +126,11 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (st != KMV_OK)
         return st;
     print_summary(&summary, options.dir, cli->out);
-    /* A part of the cases need not have rows for each figure, and a figure without is an error. */
-    if (!summary.interrupted && !kmv_args_has(args, "--filter") &&
-        (st = write_results(options.dir, cli->out, err)) != KMV_OK)
+    if (!summary.interrupted && (st = write_results(options.dir, cli->out, &failed, err)) != KMV_OK)
         return st;
-    *exit_code =
-        summary.error > 0 || summary.interrupted ||
-        (cli->strict && summary.fail_eps + summary.skipped + summary.timeout + summary.oom > 0);
+    *exit_code = summary.error > 0 || summary.interrupted ||
+                 (cli->strict &&
+                  summary.fail_eps + summary.skipped + summary.timeout + summary.oom + failed > 0);
     return KMV_OK;
 }
 
@@ -133,25 +139,28 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     const char *filter = kmv_args_value(args, "--filter", NULL);
     kmv_config config = {0};
     kmv_cases cases = {0};
+    char identity[KMV_HASH_SIZE];
     kmv_status st = kmv_config_read(args->positional[0], &config, err);
 
     if (st == KMV_OK && cli->seed_given)
         config.seed = cli->seed;
     if (st == KMV_OK)
         st = kmv_cases_make(&config, &cases, err);
+    if (st == KMV_OK && (st = kmv_planned_check(&config, &cases, err)) == KMV_OK)
+        st = kmv_planned_hash(&config, &cases, identity, err);
     if (st == KMV_OK && filter != NULL)
         st = kmv_cases_filter(&cases, filter, err);
     if (st == KMV_OK && kmv_args_has(args, "--dry-run"))
         print_cases(&cases, &config, cli->out);
     else if (st == KMV_OK)
-        st = run_cases(cli, args, &config, &cases, exit_code, err);
+        st = run_cases(cli, args, &config, &cases, identity, exit_code, err);
     kmv_cases_clear(&cases);
     kmv_config_clear(&config);
     return st;
 }
 
 static const kmv_cli_option options[] = {
-    {"-o", "DIR", "folder of results; one of the same config is resumed"},
+    {"-o", "DIR", "folder of results; one of the same cases is resumed"},
     {"--dry-run", NULL, "print the cases, run nothing"},
     {"--filter", "TEXT", "only cases with key=value[,key=value], or with this text in them"},
     {"--limit-time", "T", "per case, such as 30s or 10m (default: the config's, 10m)"},

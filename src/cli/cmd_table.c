@@ -4,13 +4,14 @@
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "bench/claim.h"
 #include "bench/report.h"
 #include "cli/commands.h"
 #include "cli/folders.h"
 
 static const kmv_cli_option options[] = {
     {"--format", "NAME", "tsv (default: every column), md or tex"},
-    {"--table", "NAME", "cases (default), fastest or assumption"},
+    {"--table", "NAME", "cases (default), fastest, assumption or claims"},
     {"--columns", "LIST", "names of columns, or all (see the header of the TSV)"},
     {"-o", "FILE", "write there instead of to standard output"},
     {0},
@@ -28,7 +29,7 @@ static kmv_status gather(const kmv_folders *folders, const char *name, const kmv
         const kmv_results *r = &folders->results[i];
         const void *these = r->judged;
         size_t n = r->n_judged;
-        kmv_winner *winners = NULL;
+        void *made = NULL;
         char *moved;
 
         *schema = &kmv_summary_schema;
@@ -37,9 +38,17 @@ static kmv_status gather(const kmv_folders *folders, const char *name, const kmv
             these = r->measures;
             n = r->n_measures;
         } else if (strcmp(name, "fastest") == 0) {
+            kmv_winner *winners = NULL;
+
             *schema = &kmv_winner_schema;
             st = kmv_winners_make(r->judged, r->n_judged, &winners, &n, err);
-            these = winners;
+            these = made = winners;
+        } else if (strcmp(name, "claims") == 0) {
+            kmv_claim_row *claims = NULL;
+
+            *schema = &kmv_claim_schema;
+            st = kmv_claims_make(r, &claims, &n, err);
+            these = made = claims;
         }
         if (st == KMV_OK &&
             (moved = kmv_alloc(used + n, (*schema)->row_size, "rows of a table", err)) != NULL) {
@@ -53,7 +62,7 @@ static kmv_status gather(const kmv_folders *folders, const char *name, const kmv
         } else if (st == KMV_OK) {
             st = KMV_ENOMEM;
         }
-        kmv_free(winners);
+        kmv_free(made);
     }
     if (st != KMV_OK) {
         kmv_free(all);
@@ -80,9 +89,9 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     (void)exit_code;
     name = kmv_args_value(args, "--table", "cases");
     if (strcmp(name, "cases") != 0 && strcmp(name, "fastest") != 0 &&
-        strcmp(name, "assumption") != 0)
-        return kmv_fail(err, KMV_EINVAL, "--table: want cases, fastest or assumption, got '%s'",
-                        name);
+        strcmp(name, "assumption") != 0 && strcmp(name, "claims") != 0)
+        return kmv_fail(err, KMV_EINVAL,
+                        "--table: want cases, fastest, assumption or claims, got '%s'", name);
     st = kmv_table_format_parse(kmv_args_value(args, "--format", "tsv"), &format, err);
     if (st != KMV_OK || (st = kmv_folders_read(args, &folders, err)) != KMV_OK ||
         (st = gather(&folders, name, &schema, &rows, &count, err)) != KMV_OK)

@@ -15,5 +15,6 @@ extern const kmv_command kmv_command_run;
 extern const kmv_command kmv_command_table;
 extern const kmv_command kmv_command_plot;
 extern const kmv_command kmv_command_report;
+extern const kmv_command kmv_command_compare;
 
 #endif

@@ -26,7 +26,7 @@ check "the good one runs" "$KMV" run c.ini -o dir -q
 rm -rf dir
 refused "unknown key" "c.ini:2: repz: want a key of [experiment], got 'repz', did you mean 'reps'?" 's/^reps/repz/'
 refused "unknown key of a sweep" "c.ini:9: nn: " 's/^n = /nn = /'
-refused "unknown section" "c.ini:6: [swep]: want experiment, dataset, sweep, measure, algo or figure, got 'swep', did you mean 'sweep'?" 's/\[sweep\]/[swep]/'
+refused "unknown section" "c.ini:6: [swep]: want experiment, dataset, sweep, measure, algo, figure or claim, got 'swep', did you mean 'sweep'?" 's/\[sweep\]/[swep]/'
 refused "unknown algorithm" "c.ini:8: algo: want an algorithm (see \`kmv list algos\`), got 'exakt', did you mean 'exact'?" 's/exact/exakt/'
 refused "unknown algorithm section" "c.ini:11: [algo exakt]: want an algorithm" '$a [algo exakt]\nfoo = 1'
 refused "unknown option" "c.ini:12: foo: unknown option 'foo'" '$a [algo exact]\nfoo = 1'
@@ -62,6 +62,16 @@ refused "nothing to do" "c.ini: want at least one [sweep] or [measure]" '/sweep/
 refused "unknown figure kind" "c.ini:12: kind: " '$a [figure f]\nkind = pie'
 refused "missing file" "nosuch.h5 is not there; made by: make data" 's/^generator.*/file = nosuch.h5\nmade_by = make data/'
 refused "measure: unknown matrix" "c.ini:13: matrix: want gauss, softmax or rowmax, got 'rowmx', did you mean 'rowmax'?" '$a [measure]\ndataset = blobs\nmatrix = rowmx'
+# What would come to light only after hours.
+refused "algorithm of no sweep" "c.ini:11: [algo uniform]: want an algorithm of a [sweep], none has it" '$a [algo uniform]\nsamples = 4'
+refused "figure of no case" "c.ini:11: [figure f]: its filters select none of the 2 cases and 0 measures" '$a [figure f]\nkind = time_vs_n\nn = 32'
+refused "figure of what its kind leaves out" "c.ini:11: [figure f]: its filters select none" 's/^algo.*/algo = null/; $a [figure f]\nkind = time_vs_n'
+refused "figure of no measure" "c.ini:11: [figure f]: its filters select none" '$a [figure f]\nkind = assumption'
+"$KMV" gen planted n=16 d=4 -o x.h5:p >/dev/null
+refused "x that is no object" "c.ini:11: x: x.h5: no " '$a x = ones, x.h5:nosuch'
+refused "x without a file" "c.ini:11: x: " '$a x = nosuch.h5:v'
+good | sed '$a causal = no\n[figure f]\nkind = time_vs_n\ncausal = no\nthreads = 1\nr = 1' >c.ini
+check "what only the run tells is no reason" "$KMV" run c.ini --dry-run
 good >c.ini
 bad "missing config" 2 "nosuch.ini: No such file" "$KMV" run nosuch.ini -o dir
 bad "no folder given" 2 "want -o DIR" "$KMV" run c.ini
@@ -78,9 +88,30 @@ same "another d is skipped" "skipped d = 5 asked, the data set has d = 4" "$(awk
 same "and the file's is done" "ok" "$(awk -F'\t' 'NR > 1 && $13 == 4 {print $5}' dir/raw.tsv | sort -u)"
 # Folders.
 good >other.ini
-bad "folder of another config" 2 "dir: holds results of another config" "$KMV" run other.ini -o dir -q
+bad "folder of other cases" 2 "dir: holds results of other cases than other.ini asks for" "$KMV" run other.ini -o dir -q
+mkdir other # where the file's name, and so the experiment's, is the same
+changed() {
+    sed "$2" c.ini >other/c.ini
+    bad "other rows: $1" 2 "holds results of other cases than other/c.ini" "$KMV" run other/c.ini -o dir -q
+}
+changed repetitions 's/^reps = 1/reps = 2/'
+changed min_time 's/^min_time = 0/min_time = 0.1/'
+changed "name of the sweep" 's/^\[sweep\]/[sweep s]/'
+changed judging 's/^reps = 1/verify_rows = 9\n&/'
+changed "name of the experiment" 's/^reps = 1/name = b\n&/'
+# Titles, figures and comments define no case: the folder is gone on with and follows the new config.
+cp dir/raw.tsv before
+sed 's/^reps = 1/title = New\n&/; s/^n = 8/n = 8 ; first/; $a [figure f]\nkind = time_vs_n' c.ini >other/c.ini
+check "another title and figure" "$KMV" run other/c.ini -o dir -q
+check "no row is run again" cmp before dir/raw.tsv
+check "config.ini follows" cmp other/c.ini dir/config.ini
+same "and the title" "New" "$(awk -F'\t' '$1 == "title" { print $2 }' dir/provenance.tsv)"
+check "the figure is drawn" test -s dir/plots/f.svg
+cp -r dir old
+sed -i '/^cases_sha256/d' old/provenance.tsv
+bad "folder of another version" 2 "old: made by another version of kmv" "$KMV" run c.ini -o old -q
 bad "folder of another seed" 2 "dir: holds results with seed 1, asked for 3" "$KMV" run c.ini -o dir -q --seed 3
 bad "folder of other threads" 2 "dir: holds results with threads" "$KMV" run c.ini -o dir -q --threads 77
-bad "folder of another isa" 2 "dir: holds results with isa best, asked for portable" "$KMV" run c.ini -o dir -q --isa portable
+bad "folder of another isa" 2 "dir: holds results with isa $(awk -F"\t" '$1 == "isa" { print $2 }' dir/provenance.tsv), asked for portable" "$KMV" run c.ini -o dir -q --isa portable
 bad "folder under a file" 2 "c.ini/dir" "$KMV" run c.ini -o c.ini/dir -q
 bad "folder that cannot be" 2 "/proc/nosuch" "$KMV" run c.ini -o /proc/nosuch -q

@@ -53,9 +53,54 @@ kind = pairs_vs_n
 d = 4
 sigma = x1
 END
+cat >> a.ini <<'END'
+[dataset encoder]
+file = encoder.h5
+[sweep heads]
+dataset = encoder
+algo = null, exact, uniform
+n = 48, 96
+eps = 0.5
+causal = yes
+[sweep plans]
+dataset = blobs
+algo = auto
+n = 64
+d = 4
+sigma = x0.5, x2
+eps = 0.1, 0.5
+[figure memory]
+kind = memory_vs_n
+dataset = blobs
+d = 4
+sigma = x1
+[figure phases]
+kind = phases
+dataset = blobs
+d = 4
+sigma = x1
+algo = exact, uniform
+[figure plans]
+kind = plan_map
+[figure heads]
+kind = heat_map
+dataset = encoder
+n = 48
+[figure positions]
+kind = error_by_position
+dataset = encoder:heads#0?1
+n = 48
+[figure full]
+kind = heat_map
+dataset = encoder
+END
+cp "$ROOT/datasets/encoder.h5" .
+"$KMV" run a.ini -o dir -q >out 2>err
+same "a map with two rows for a cell" "2 several rows for one cell" "$? $(grep -o 'several rows for one cell' err)"
+sed -i '/^\[figure full\]/,$d' a.ini
 check run "$KMV" run a.ini -o dir -q
 same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
-for figure in time sigma dimension errors asked pairs; do
+for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
     for end in svg pdf png; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
@@ -64,10 +109,15 @@ for figure in time sigma dimension errors asked pairs; do
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
-for figure in time sigma dimension errors asked pairs; do
+for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
     check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done
+same "a cell for each head" "$(cut -f1 dir/datasets.tsv | grep -c 'file=encoder.h5')" \
+    "$(($(wc -l <dir/agg/heads/01-uniform.tsv) - 1))"
+same "a point for each sixteenth" 16 "$(($(cat dir/agg/positions/01-*.tsv | wc -l) - 1))"
+same "only auto has plans" "auto" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+    FNR > 1 { print $c["algo"] }' dir/agg/plans/*.tsv | sort -u)"
 same "no version in a figure" "" "$(grep -il 'gnuplot [0-9]' dir/plots/*.svg)"
 same "a curve has the columns of a table" "$("$KMV" table dir | head -1)" \
     "$(head -1 dir/agg/time/01-*.tsv)"
@@ -96,7 +146,7 @@ check "the old figure stays" cmp before.svg dir/plots/time.svg
 
 bad "no such figure" 2 "no [figure nothing]" "$KMV" plot dir --figure nothing
 bad "no folder" 2 "nowhere: want a results folder" "$KMV" plot nowhere
-line=$(grep -n '^n = 64' dir/config.ini | tail -1 | cut -d: -f1)
+line=$(($(grep -n '^.figure asked' dir/config.ini | cut -d: -f1) + 2))
 sed -i "${line}s/64/65/" dir/config.ini
 bad "a figure without rows" 2 "dir/config.ini:$(grep -n '^.figure asked' dir/config.ini |
     cut -d: -f1): [figure asked]: its filters select no rows" "$KMV" plot dir --figure asked

@@ -73,10 +73,22 @@ check "both are in it" test "$(grep -c '<h1>' both.html)" -eq 2
 bad "where should that be" 2 "want -o BASE" "$KMV" report dir dir
 bad "format" 2 "want tsv, md or tex, got 'pdf'" "$KMV" table dir --format pdf
 bad "column" 2 "no column 'speed'" "$KMV" table dir --columns speed
-bad "kind of table" 2 "want cases, fastest or assumption" "$KMV" table dir --table all
+bad "kind of table" 2 "want cases, fastest, assumption or claims" "$KMV" table dir --table all
 bad "no results" 2 "plots: want a results folder" "$KMV" table plots
 bad "unwritable" 2 "/proc/t.md: cannot be written" "$KMV" table dir -o /proc/t.md
 printf 'experiment\tcolour\n' >dir/raw.tsv
 bad "foreign column" 2 "dir/raw.tsv:1: unknown column 'colour'" "$KMV" table dir
-check "a filtered run makes no report" "$KMV" run a.ini -o part -q --filter algo=exact
-check "since figures may lack rows" test ! -e part/report.html
+check "a filtered run makes a report" "$KMV" run a.ini -o part -q --filter algo=exact
+check "it is there" test -s part/report.html
+check "a figure without rows is a note" grep -q 'No rows of it yet' part/report.md
+check "the folder says so" test -s part/incomplete
+check "the report too" grep -q 'does not hold all cases' part/report.md
+check "and so when made again" "$KMV" report part
+check "the rest" "$KMV" run a.ini -o part -q
+check "completes it" test ! -e part/incomplete
+same "then it has all figures" 0 "$(grep -c 'No rows of it yet' part/report.md)"
+# -- names with spaces and quotes can be pasted into a shell
+cp a.ini "it's a.ini"
+check "odd names" "$KMV" run "it's a.ini" -o "my dir" -q
+same "how to draw it again" 1 "$(grep -c "^kmv plot 'my dir' --figure time$" 'my dir/report.md')"
+same "how to run it again" 1 "$(grep -cF "kmv run 'it'\\''s a.ini' -o 'my dir'" 'my dir/report.md')"

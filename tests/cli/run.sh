@@ -22,6 +22,11 @@ same "all rows are there" 16 "$(awk 'NR > 1' dir/raw.tsv | wc -l)"
 same "no pair twice" "" "$(cut -f3,4 dir/raw.tsv | sort | uniq -d)"
 column() { head -1 dir/raw.tsv | tr '\t' '\n' | grep -nx "$1" | cut -d: -f1; }
 same "all ok" ok "$(awk 'NR > 1' dir/raw.tsv | cut -f"$(column status)" | sort -u)"
+same "the instruction set has its name" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i } $c["algo"] == "exact" { print $c["isa"]; exit }' dir/raw.tsv)" \
+    "$(awk -F'\t' '$1 == "isa" { print $2 }' dir/provenance.tsv)"
+check "progress" "$KMV" run a.ini -o told -v
+same "says nothing empty" "" "$(grep -E '(=|=\{\}) |=$|threads=0' err)"
+same "but what runs" 1 "$(grep -q 'generator=planted n=32 .*sigma=sum:1 x=gauss algo=exact$' err && echo 1)"
 cp dir/raw.tsv before
 check again "$KMV" run a.ini -o dir -q
 check "a second run adds nothing" cmp before dir/raw.tsv
@@ -62,6 +67,16 @@ same "reasons to skip" "sigma = sum:0.25 is for gauss matrices only
 x: the problem has no values for kind 'v'" "$(get '$5 == "skipped"' reason)"
 same "the reference agrees with itself" 0 "$(get '$5 == "ok" && $20 == "exact-f64"' err_l2)"
 same "answering 0 is off by all of it" 1 "$(get '$5 == "ok" && $20 == "null"' err_rel)"
+for c in mean_err err_op null_op mean_op err_rel_mean p_op p_op_tol row_err_p50 row_err_p95 row_err_max; do
+    same "softmax fills $c" "" "$(awk -F'\t' -v want=$c 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+        $at["status"] == "ok" && ($at["matrix"] == "softmax") != ($at[want] != "") && want !~ /^row/ ||
+        $at["status"] == "ok" && $at[want] == "" && want ~ /^row/' mixed/raw.tsv)"
+done
+awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+    $c["status"] == "ok" && $c["matrix"] == "softmax" && $c["algo"] == "null" { print $c["err_op"] - $c["null_op"] }' \
+    mixed/raw.tsv | sort -u >zero
+same "null errs by what null errs by" 0 "$(cat zero)"
+same "x of softmax is v" "v" "$(sed 's/^x = .*//; s/, p$//; s/gauss, //' b.ini >v.ini; "$KMV" run v.ini --dry-run | grep -o ' x=[a-z]*' | sort -u | cut -d= -f2)"
 # Fewer queries than keys: all of both, unless n says otherwise.
 if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
     "$PYTHON" - <<'END'
