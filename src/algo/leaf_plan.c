@@ -187,31 +187,41 @@ static void survey_row(const survey *s, size_t row, const float *entries, float 
     }
 }
 
-static void survey_group(const survey *s, size_t group, float *e)
+/* Returns the pairs evaluated. */
+static double survey_group(const survey *s, size_t group, float *e)
 {
     const kmv_attend_unit *u = &s->keys->unit;
     const size_t first = group * u->rows, left = s->pilot->n - first;
+    const size_t rows = left < u->rows ? left : u->rows;
+    size_t most = 0, leaves;
     float *sums = s->sums + group % QUARTERS * THRESHOLDS * s->n;
 
+    for (size_t i = 0; i < rows; i++) {
+        const size_t seen = kmv_leaf_seen(s->problem, s->rows[first + i]);
+
+        most = seen > most ? seen : most;
+    }
+    leaves = (most + s->keys->each - 1) / s->keys->each;
     u->exponents(u, s->pilot->data + group * s->pilot->size, s->pilot->offset + first,
-                 s->keys->data, s->keys->offset, s->keys->count, s->keys->d, s->keys->parts, e,
-                 s->ld);
-    for (size_t i = 0; i < u->rows && i < left; i++) {
+                 s->keys->data, s->keys->offset, leaves, s->keys->d, s->keys->parts, e, s->ld);
+    for (size_t i = 0; i < rows; i++) {
         const size_t row = s->rows[first + i];
         float *entries = e + i * s->ld, top, total;
 
-        for (size_t j = kmv_leaf_seen(s->problem, row); j < s->n; j++)
+        for (size_t j = kmv_leaf_seen(s->problem, row); j < leaves * s->keys->each; j++)
             entries[j] = -INFINITY;
-        total = u->tile->soften(entries, s->n, &top);
+        total = u->tile->soften(entries, leaves * s->keys->each, &top);
         survey_row(s, row, entries, total, sums);
     }
+    return (double)rows * (double)(leaves * s->keys->each);
 }
 
-/* Rows spread evenly over all, each group of them too. */
+/* One row of each of `count` equal parts. Two groups share a band of them in turns, so that either
+ * half of the pilot sees all of the matrix, and the rows of a group end near each other where they
+ * are masked. */
 static kmv_status choose_rows(survey *s, size_t count, uint64_t key, kmv_error *err)
 {
-    const size_t n_q = s->problem->q->n, width = s->queries->each;
-    const size_t groups = (count + width - 1) / width;
+    const size_t n_q = s->problem->q->n, width = s->queries->each, band = 2 * width;
     gsl_rng *rng = kmv_rng_create(key, err);
     size_t used = 0;
 
@@ -220,10 +230,15 @@ static kmv_status choose_rows(survey *s, size_t count, uint64_t key, kmv_error *
             gsl_rng_free(rng);
         return KMV_ENOMEM;
     }
-    for (size_t g = 0; g < groups; g++) {
-        for (size_t m = g; m < count; m += groups)
-            s->rows[used++] =
-                (size_t)(((double)m + gsl_rng_uniform(rng)) * (double)n_q / (double)count);
+    for (size_t first = 0; first < count; first += band) {
+        const size_t end = first + band < count ? first + band : count;
+        const size_t step = end - first > width ? 2 : 1;
+
+        for (size_t g = 0; g < step; g++) {
+            for (size_t m = first + g; m < end; m += step)
+                s->rows[used++] =
+                    (size_t)(((double)m + gsl_rng_uniform(rng)) * (double)n_q / (double)count);
+        }
     }
     gsl_rng_free(rng);
     return KMV_OK;
@@ -354,6 +369,7 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
 {
     const kmv_attend_unit *u = &s->keys->unit;
     float *room = NULL;
+    double pairs = 0;
     kmv_status st;
 
     if ((st = kmv_leaf_set_init(pilot, u, 0, s->queries->parts, rows, s->queries->d, err)) !=
@@ -367,14 +383,14 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
         return KMV_ENOMEM;
     }
     kmv_leaf_set_pack(pilot, frame, s->problem->q, s->rows, rows, threads, cost);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) reduction(+ : pairs)
     for (size_t quarter = 0; quarter < QUARTERS; quarter++) {
         for (size_t g = quarter; g < pilot->count; g += QUARTERS)
-            survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->ld);
+            pairs += survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->ld);
     }
     kmv_free(room);
-    cost->pairs += (double)rows * (double)s->problem->k->n;
-    cost->flops += 2.0 * (double)rows * (double)s->problem->k->n * (double)(s->keys->d + 1);
+    cost->pairs += pairs;
+    cost->flops += 2 * pairs * (double)(s->keys->d + 1);
     return KMV_OK;
 }
 

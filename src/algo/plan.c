@@ -146,12 +146,18 @@ static kmv_status scan_x(const double *x, size_t n, size_t r, int *all_zero, int
     const size_t count = n * r;
     double nought[WIDE] = {0}, least[WIDE] = {0}, most[WIDE] = {0};
 
-    for (size_t j = 0; j < count; j++) {
-        const size_t t = j % WIDE;
+    for (size_t j = 0; j < count; j += WIDE) {
+        double v[WIDE] = {0};
 
-        nought[t] += x[j] * 0; /* NaN from infinities and NaN */
-        least[t] = x[j] < least[t] ? x[j] : least[t];
-        most[t] = x[j] > most[t] ? x[j] : most[t];
+        if (count - j >= WIDE)
+            memcpy(v, x + j, sizeof v);
+        else
+            memcpy(v, x + j, (count - j) * sizeof *v);
+        for (size_t t = 0; t < WIDE; t++) {
+            nought[t] += v[t] * 0; /* NaN from infinities and NaN */
+            least[t] = v[t] < least[t] ? v[t] : least[t];
+            most[t] = v[t] > most[t] ? v[t] : most[t];
+        }
     }
     for (size_t t = 1; t < WIDE; t++) {
         nought[0] += nought[t];
