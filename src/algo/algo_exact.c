@@ -7,16 +7,12 @@
 #include "base/status.h"
 #include "gauss/leaf_product.h"
 #include "gauss/product.h"
-#include "gauss/softmax.h"
 
 typedef struct {
     kmv_problem problem;
     kmv_packed q, k;
-    kmv_workspace *workspace; /* gauss */
-    kmv_values values;        /* softmax, as what follows */
-    kmv_softmax_sums sums;
-    kmv_softmax_space *space;
-    kmv_leaf_product *unit; /* softmax on a matrix unit: instead of all above */
+    kmv_workspace *workspace;
+    kmv_leaf_product *softmax; /* for softmax: instead of all above */
     int threads;
 } state;
 
@@ -29,25 +25,8 @@ static void destroy(void *s)
     kmv_packed_clear(&st->q);
     kmv_packed_clear(&st->k);
     kmv_workspace_destroy(st->workspace);
-    kmv_values_clear(&st->values);
-    kmv_softmax_sums_clear(&st->sums);
-    kmv_softmax_space_destroy(st->space);
-    kmv_leaf_product_destroy(st->unit);
+    kmv_leaf_product_destroy(st->softmax);
     kmv_free(st);
-}
-
-/* Room of the product itself. */
-static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error *err)
-{
-    const size_t n_q = s->problem.q->n, n_k = s->problem.k->n;
-    kmv_status st;
-
-    if (s->problem.matrix == KMV_GAUSS)
-        return kmv_workspace_create(tile, n_q, n_k, r, s->threads, &s->workspace, err);
-    if ((st = kmv_values_init(&s->values, tile, n_k, r, err)) != KMV_OK ||
-        (st = kmv_softmax_sums_init(&s->sums, tile, n_q, r, err)) != KMV_OK)
-        return st;
-    return kmv_softmax_space_create(tile, r, s->threads, &s->space, err);
 }
 
 static kmv_status prepare(const kmv_problem *problem, const void *options,
@@ -64,14 +43,12 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
         return KMV_ENOMEM;
     s->problem = *problem;
     s->threads = context->threads;
-    if (problem->matrix == KMV_SOFTMAX && kmv_attend_unit_of(tile, d).rounds) {
-        st = kmv_leaf_product_create(&s->problem, tile, n_q, context->settings->r, s->threads,
-                                     &s->unit, context->cost, err);
-        if (st != KMV_OK)
+    if (problem->matrix == KMV_SOFTMAX) {
+        if ((st = kmv_leaf_product_create(&s->problem, tile, n_q, context->settings->r, s->threads,
+                                          &s->softmax, context->cost, err)) != KMV_OK)
             goto out;
-        kmv_leaf_product_queries(s->unit, NULL, n_q, context->cost);
-        snprintf(context->text, context->text_size,
-                 "exact: all pairs, matrix unit: 32 queries x 32 keys, 3 bfloat16 parts a number");
+        kmv_leaf_product_queries(s->softmax, NULL, n_q, context->cost);
+        kmv_leaf_product_describe(s->softmax, context->text, context->text_size);
         *out = s;
         return KMV_OK;
     }
@@ -81,7 +58,8 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
     }
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
         (st = kmv_packed_init(&s->k, tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
-        (st = make_room(s, tile, context->settings->r, err)) != KMV_OK)
+        (st = kmv_workspace_create(tile, n_q, n_k, context->settings->r, s->threads, &s->workspace,
+                                   err)) != KMV_OK)
         goto out;
     kmv_centre(problem, centre);
     kmv_pack(&s->q, problem, centre, NULL, n_q, s->threads, context->cost);
@@ -112,18 +90,11 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
 {
     state *st = s;
 
-    if (st->unit != NULL)
-        return kmv_leaf_product_apply(st->unit, context->x, context->r, context->y, context->cost)
+    if (st->softmax != NULL)
+        return kmv_leaf_product_apply(st->softmax, context->x, context->r, context->y,
+                                      context->cost)
                    ? KMV_OK
                    : kmv_fail(err, KMV_ENOTSUP, "exact: logits leave the range of float32");
-    if (st->problem.matrix == KMV_SOFTMAX) {
-        const kmv_softmax_operands operands = {&st->problem, &st->q, &st->k, &st->values};
-
-        kmv_values_load(&st->values, &st->k, context->x, context->r, st->threads);
-        kmv_softmax_product(&operands, st->threads, st->space, &st->sums, context->y,
-                            context->cost);
-        return KMV_OK;
-    }
     kmv_product(&st->q, &st->k, &st->problem, context->x, NULL, context->r, st->threads,
                 st->workspace, context->y, context->cost);
     return KMV_OK;

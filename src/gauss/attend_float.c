@@ -6,7 +6,10 @@
 
 #include "gauss/attend_units.h"
 
-enum { KEYS_LEAST = 32, ENTRIES_MAX = KMV_ATTEND_ROWS_MAX * KMV_ATTEND_KEYS_MAX };
+enum {
+    KEYS_LEAST = 32,
+    ENTRY_LD = 192 /* entries a row kept between exponentials and values */
+};
 
 static size_t query_size(const kmv_attend_unit *u, size_t d, int parts)
 {
@@ -109,7 +112,7 @@ static void exponents(const kmv_attend_unit *u, const void *block, const float *
     }
 }
 
-/* Entries of the block and one leaf, zero where masked. */
+/* Entries of the block and one leaf, zero where masked, in rows of ENTRY_LD. */
 static void entries(const kmv_attend_unit *u, const kmv_attend_job *job, const float *leaf,
                     const float *b, size_t first, float *p)
 {
@@ -118,34 +121,56 @@ static void entries(const kmv_attend_unit *u, const kmv_attend_job *job, const f
     for (size_t v = 0; v < u->keys; v += t->lanes) {
         for (size_t m = 0; m < KMV_BLOCKS_MAX; m++)
             t->entries((const float *)job->block + m * t->rows * job->d, job->a + m * t->rows,
-                       leaf + v * job->d, b + v, job->d, 1, p + m * t->rows * u->keys + v, u->keys);
+                       leaf + v * job->d, b + v, job->d, 1, p + m * t->rows * ENTRY_LD + v,
+                       ENTRY_LD);
     }
-    for (size_t i = 0; i < u->rows && job->seen != NULL; i++) {
+    for (size_t i = 0; i < u->rows && job->seen != NULL && job->seen_least < first + u->keys; i++) {
         for (size_t j = job->seen[i] > first ? job->seen[i] - first : 0; j < u->keys; j++)
-            p[i * u->keys + j] = 0;
+            p[i * ENTRY_LD + j] = 0;
+    }
+}
+
+/* part += entries of `count` leaves times their values; leaves that follow each other in the set go
+ * together. */
+static void add_values(const kmv_attend_unit *u, const kmv_attend_job *job, const uint32_t *list,
+                       size_t count, const float *p)
+{
+    const kmv_tile *t = u->tile;
+
+    for (size_t l = 0, run; l < count; l += run) {
+        const float *values = (const float *)job->values + (size_t)list[l] * u->keys * job->ld;
+
+        for (run = 1; l + run < count && list[l + run] == list[l] + run;)
+            run++;
+        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++)
+            t->accumulate(p + m * t->rows * ENTRY_LD + l * u->keys, ENTRY_LD, run * u->keys, values,
+                          job->ld, job->part + m * t->rows * job->ld);
     }
 }
 
 static void attend(const kmv_attend_unit *u, const kmv_attend_job *job)
 {
     const kmv_tile *t = u->tile;
-    _Alignas(64) float p[ENTRIES_MAX], ones[KMV_ATTEND_KEYS_MAX];
+    _Alignas(64) float p[KMV_ATTEND_ROWS_MAX * ENTRY_LD], ones[ENTRY_LD];
     double sum[KMV_ATTEND_ROWS_MAX] = {0};
 
-    for (size_t j = 0; j < u->keys; j++)
+    for (size_t j = 0; j < ENTRY_LD; j++)
         ones[j] = 1;
-    for (size_t l = 0; l < job->count; l++) {
-        const size_t first = (size_t)job->list[l] * u->keys;
-        const float *b = job->offsets != NULL ? job->offsets + l * u->keys : job->b + first;
+    for (size_t start = 0, count; start < job->count; start += count) {
+        const uint32_t *list = job->list + start;
 
-        entries(u, job, (const float *)job->keys + first * job->d, b, first, p);
-        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++) {
-            const float *rows = p + m * t->rows * u->keys;
+        count = job->count - start < ENTRY_LD / u->keys ? job->count - start : ENTRY_LD / u->keys;
+        for (size_t l = 0; l < count; l++) {
+            const size_t first = (size_t)list[l] * u->keys;
 
-            t->row_sums(rows, u->keys, ones, u->keys, sum + m * t->rows);
-            t->accumulate(rows, u->keys, u->keys, (const float *)job->values + first * job->ld,
-                          job->ld, job->part + m * t->rows * job->ld);
+            entries(u, job, (const float *)job->keys + first * job->d,
+                    job->offsets != NULL ? job->offsets + (start + l) * u->keys : job->b + first,
+                    first, p + l * u->keys);
         }
+        for (size_t m = 0; m < KMV_BLOCKS_MAX; m++)
+            t->row_sums(p + m * t->rows * ENTRY_LD, ENTRY_LD, ones, count * u->keys,
+                        sum + m * t->rows);
+        add_values(u, job, list, count, p);
     }
     for (size_t i = 0; i < u->rows; i++)
         job->sum[i] += (float)sum[i];

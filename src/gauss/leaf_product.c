@@ -3,7 +3,7 @@
 
 #include <math.h>
 #include <omp.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 #include "gauss/pack.h"
@@ -90,6 +90,14 @@ kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *t
 void kmv_leaf_product_queries(kmv_leaf_product *p, const size_t *which, size_t n, kmv_cost *cost)
 {
     kmv_leaf_set_pack(&p->queries, &p->frame, p->problem->q, which, n, p->threads, cost);
+}
+
+void kmv_leaf_product_describe(const kmv_leaf_product *p, char *text, size_t size)
+{
+    const kmv_attend_unit *u = &p->queries.unit;
+
+    snprintf(text, size, "exact: all pairs, %s, %zu queries x %zu keys%s", u->tile->name, u->rows,
+             u->keys, u->rounds ? ", 3 bfloat16 parts a number on the matrix unit" : "");
 }
 
 /* The block's sums over leaves first .. end - 1. Exponents are taken relative to the largest of the

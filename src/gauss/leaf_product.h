@@ -18,6 +18,9 @@ void kmv_leaf_product_destroy(kmv_leaf_product *p);
  *  products with them are taken. Allocates nothing. */
 void kmv_leaf_product_queries(kmv_leaf_product *p, const size_t *which, size_t n, kmv_cost *cost);
 
+/** One line on how it computes. */
+void kmv_leaf_product_describe(const kmv_leaf_product *p, char *text, size_t size);
+
 /**
  * Row i of y = row which[i] of P x: n x r doubles. One pass over the pairs, leaves that the mask
  * hides are skipped; allocates nothing; same bits for any number of threads. Exponents and values
