@@ -3,15 +3,14 @@
  * leaves of keys are visited (leaf_attention.c). */
 #include <stddef.h>
 
-#include "algo/leaf_attention.h"
+#include "algo/leaf_engine.h"
 #include "algo/probe.h"
 #include "base/mem.h"
 
-/* One of the two engines. */
 typedef struct {
-    kmv_probe *gauss;
-    kmv_leaf_attention *softmax;
-    kmv_leaf_attention_options options;
+    kmv_probe *search; /* one of the two */
+    kmv_leaf_engine *leaves;
+    kmv_leaf_options options;
 } state;
 
 static const kmv_option options[] = {
@@ -41,7 +40,7 @@ static const kmv_option options[] = {
      "pilot",
      NULL},
     {"parts", KMV_OPT_SIZE, offsetof(kmv_probe_options, parts), "0", 0, 3,
-     "softmax on a matrix unit: bfloat16 parts of a number; 0: 1 for eps >= 0.02, else 2", NULL},
+     "leaves on a matrix unit: bfloat16 parts of a number; 0: 1 for eps >= 0.02, else 2", NULL},
     {0},
 };
 
@@ -49,7 +48,14 @@ static int uses_eps(const void *opt)
 {
     const kmv_probe_options *o = opt;
 
-    return o->samples == 0 || !(o->radius > 0) || !(o->heavy > 0) || o->pilot == 0;
+    return o->samples == 0 || !((o->radius > 0 && o->heavy > 0 && o->pilot > 0) ||
+                                (o->least_share > 0 && o->parts > 0));
+}
+
+static int takes_leaves(const kmv_problem *problem, const kmv_probe_options *o)
+{
+    return o->engine == 2 ||
+           (o->engine == 0 && (problem->matrix == KMV_SOFTMAX || problem->causal));
 }
 
 /* Options of one engine mean nothing to the other; what was asked for is not left aside silently.
@@ -61,13 +67,14 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
     (void)r;
     if (problem->k->n > UINT32_MAX || problem->q->n > UINT32_MAX)
         return "more than 2^32 points";
-    if (problem->matrix == KMV_SOFTMAX && (o->radius > 0 || o->heavy > 0))
-        return "options radius and heavy are for gauss matrices";
-    if (problem->matrix == KMV_GAUSS && (o->least_share > 0 || o->parts > 0))
-        return "options least_share and parts are for softmax matrices";
-    if (problem->matrix == KMV_GAUSS && problem->causal)
-        return "does causal masks for softmax matrices only";
-    return NULL;
+    if (takes_leaves(problem, o))
+        return o->radius > 0 || o->heavy > 0 ? "options radius and heavy are for engine = search"
+                                             : NULL;
+    if (problem->matrix == KMV_SOFTMAX || problem->causal)
+        return "engine = search does gauss matrices without a mask";
+    return o->least_share > 0 || o->parts > 0
+               ? "options least_share and parts are for engine = leaves"
+               : NULL;
 }
 
 static void destroy(void *s)
@@ -76,8 +83,8 @@ static void destroy(void *s)
 
     if (st == NULL)
         return;
-    kmv_probe_destroy(st->gauss);
-    kmv_leaf_attention_destroy(st->softmax);
+    kmv_probe_destroy(st->search);
+    kmv_leaf_engine_destroy(st->leaves);
     kmv_free(st);
 }
 
@@ -90,14 +97,14 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
 
     if (s == NULL)
         return KMV_ENOMEM;
-    s->options = (kmv_leaf_attention_options){.samples = o->samples,
-                                              .pilot = o->pilot,
-                                              .least_share = o->least_share,
-                                              .safety = o->safety,
-                                              .parts = (int)o->parts};
-    st = problem->matrix == KMV_GAUSS
-             ? kmv_probe_create(problem, o, context, &s->gauss, err)
-             : kmv_leaf_attention_create(problem, &s->options, context, &s->softmax, err);
+    s->options = (kmv_leaf_options){.samples = o->samples,
+                                    .pilot = o->pilot,
+                                    .least_share = o->least_share,
+                                    .safety = o->safety,
+                                    .parts = (int)o->parts};
+    st = takes_leaves(problem, o)
+             ? kmv_leaf_engine_create(problem, &s->options, context, &s->leaves, err)
+             : kmv_probe_create(problem, o, context, &s->search, err);
     if (st != KMV_OK) {
         destroy(s);
         return st;
@@ -110,13 +117,14 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
 {
     state *st = s;
 
-    return st->gauss != NULL ? kmv_probe_apply(st->gauss, context, err)
-                             : kmv_leaf_attention_apply(st->softmax, 1, context, err);
+    return st->search != NULL ? kmv_probe_apply(st->search, context, err)
+                              : kmv_leaf_engine_apply(st->leaves, 1, context, err);
 }
 
 const kmv_algo kmv_algo_probe = {
     .name = "probe",
-    .summary = "heavy entries (gauss) or leaves of keys (softmax) computed, the rest sampled",
+    .summary =
+        "large entries, or leaves of keys that hold them, found and computed; the rest sampled",
     .guarantee = "with clip=no, shrink=no unbiased, E|y - Gx|^2 = sum_j x_j^2 (1/p_j - 1) c_j^2 "
                  "(proved), c_j of what was not found; by default rms error eps / safety as "
                  "predicted by a pilot of exact rows (not proved)",

@@ -21,16 +21,16 @@ static const double GROWTH = 4; /* times the samples where a certificate failed:
 /* What exact rows are off by, relative to |V|: float exponents, entries of 16 bits. */
 static const double ROUNDING = 1e-5;
 
-/* With fewer bits than that even every key, as leaf_attention computes it, may miss eps. */
+/* With fewer bits than that even every key, as leaf_engine computes it, may miss eps. */
 static const double LEAST_EPS = 1e-4;
 
 struct kmv_auto_softmax {
     const kmv_auto_softmax_options *options;
     double eps, delta;
-    void *exact;                    /* state of exact, or NULL */
-    kmv_leaf_attention *attention;  /* else */
-    kmv_leaf_attention_options how; /* of it */
-    kmv_leaf_product *product;      /* for rows of the certificate */
+    void *exact;                /* state of exact, or NULL */
+    kmv_leaf_engine *attention; /* else */
+    kmv_leaf_options how;       /* of it */
+    kmv_leaf_product *product;  /* for rows of the certificate */
     kmv_certifier *certifier;
     char detail[TEXT];
     char *text;
@@ -42,7 +42,7 @@ void kmv_auto_softmax_destroy(kmv_auto_softmax *a)
     if (a == NULL)
         return;
     kmv_algo_exact.destroy(a->exact);
-    kmv_leaf_attention_destroy(a->attention);
+    kmv_leaf_engine_destroy(a->attention);
     kmv_certifier_destroy(a->certifier);
     kmv_leaf_product_destroy(a->product);
     kmv_free(a);
@@ -109,8 +109,7 @@ kmv_status kmv_auto_softmax_create(const kmv_problem *problem,
         st = take_exact(a, problem, context, "since there are few points", err);
     else if (a->eps < LEAST_EPS)
         st = take_exact(a, problem, context, "since eps is near what rounding leaves", err);
-    else if ((st = kmv_leaf_attention_create(problem, &a->how, &inner, &a->attention, err)) ==
-             KMV_OK)
+    else if ((st = kmv_leaf_engine_create(problem, &a->how, &inner, &a->attention, err)) == KMV_OK)
         st = make_certifier(a, problem, context, err);
     if (st != KMV_OK) {
         kmv_auto_softmax_destroy(a);
@@ -152,8 +151,8 @@ kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *contex
         return kmv_algo_exact.apply(a->exact, context, err);
     for (size_t attempt = 0; attempt < attempts; attempt++, effort *= GROWTH) {
         context->key = kmv_stream_key(key, "attempt", attempt);
-        if ((st = kmv_leaf_attention_apply(a->attention, attempt < ATTEMPTS ? effort : INFINITY,
-                                           context, err)) != KMV_OK)
+        if ((st = kmv_leaf_engine_apply(a->attention, attempt < ATTEMPTS ? effort : INFINITY,
+                                        context, err)) != KMV_OK)
             break;
         if (a->certifier == NULL) {
             snprintf(a->text, a->text_size, "auto: %s", a->detail);

@@ -4,7 +4,7 @@
 #define KMV_ALGO_AUTO_SOFTMAX_H
 
 #include "algo/certificate.h"
-#include "algo/leaf_attention.h"
+#include "algo/leaf_engine.h"
 
 typedef struct {
     kmv_certify_kind certify;

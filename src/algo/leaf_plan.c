@@ -10,8 +10,8 @@
 #include "base/rng.h"
 #include "gauss/pack.h"
 
-/* Candidate thresholds are 0.25 and below, two in an octave: what a float's bits say without its
- * last 22, so that a share is put between two of them by a shift. */
+/* Candidate thresholds are a largest one and below, two in an octave: what a float's bits say
+ * without its last 22, so that a share is put between two of them by a shift. */
 enum {
     THRESHOLDS = 18,
     SHIFT = 22,
@@ -21,7 +21,7 @@ enum {
     QUARTERS = 4     /* of the pilot, each summed up by one thread */
 };
 
-static const float LARGEST = 0.25f;
+static const float LARGEST_SHARE = 0.25f, LARGEST_MASS = 4; /* softmax; gauss */
 static const double BY_PILOT = 0.8, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
 static const double CLOSE = 0.01;                   /* numbers of samples that are the same */
 static const double ALL_ABOVE = 0.7; /* of all pairs: a plan that needs as many visits everything */
@@ -34,9 +34,14 @@ static int code_of(float share)
     return bits >> SHIFT;
 }
 
-static float threshold(int t)
+static float largest_threshold(const kmv_problem *problem)
 {
-    const int bits = (code_of(LARGEST) - t) << SHIFT;
+    return problem->matrix == KMV_GAUSS ? LARGEST_MASS : LARGEST_SHARE;
+}
+
+static float threshold(float largest, int t)
+{
+    const int bits = (code_of(largest) - t) << SHIFT;
     float value;
 
     memcpy(&value, &bits, sizeof value);
@@ -44,9 +49,9 @@ static float threshold(int t)
 }
 
 /* At how many thresholds, the largest ones, a leaf of this share is light. */
-static int light_at(float share)
+static int light_at(float largest, float share)
 {
-    const int count = code_of(LARGEST) - code_of(share);
+    const int count = code_of(largest) - code_of(share);
 
     return count < 0 ? 0 : count > THRESHOLDS ? THRESHOLDS : count;
 }
@@ -167,6 +172,7 @@ typedef struct {
     const kmv_leaf_set *keys, *pilot;
     const kmv_leaf_scores *scores;
     const kmv_leaf_set *queries;
+    float largest;       /* threshold */
     size_t n, ld, *rows; /* key slots in whole leaves, and a row of them; pilot rows by group */
     float *sums;         /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
 } survey;
@@ -179,7 +185,7 @@ static void survey_row(const survey *s, size_t row, const float *entries, float 
     const float *share = s->scores->share + block * s->scores->ld;
 
     for (size_t l = 0; l < s->keys->count && l < partial; l++) {
-        const int count = light_at(share[l]);
+        const int count = light_at(s->largest, share[l]);
 
         if (count > 0)
             s->keys->unit.tile->add_squares(entries + l * each, 1 / total, each,
@@ -211,6 +217,8 @@ static double survey_group(const survey *s, size_t group, float *e)
         for (size_t j = kmv_leaf_seen(s->problem, row); j < leaves * s->keys->each; j++)
             entries[j] = -INFINITY;
         total = u->tile->soften(entries, leaves * s->keys->each, &top);
+        if (s->problem->matrix == KMV_GAUSS)
+            total = exp2f(-top);
         survey_row(s, row, entries, total, sums);
     }
     return (double)rows * (double)(leaves * s->keys->each);
@@ -266,7 +274,7 @@ static void forecast_all(const survey *s, forecast *f)
         const float *share = s->scores->share + b * s->scores->ld;
 
         for (size_t l = 0; l < partial && l < leaves; l++) {
-            const int count = light_at(share[l]);
+            const int count = light_at(s->largest, share[l]);
 
             keys_at[count] += rows;
             f->prior2[(size_t)count * leaves + l] += (float)rows * share[l] * share[l];
@@ -354,11 +362,11 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
 }
 
 /* The code below a threshold that was asked for: leaves of that code count as visited. */
-static int threshold_near(double least_share)
+static int threshold_near(float largest, double least_share)
 {
     int t = 0;
 
-    while (t < THRESHOLDS - 1 && (double)threshold(t) > least_share)
+    while (t < THRESHOLDS - 1 && (double)threshold(largest, t) > least_share)
         t++;
     return t;
 }
@@ -408,6 +416,7 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                 .pilot = &pilot,
                 .scores = scores,
                 .queries = queries,
+                .largest = largest_threshold(problem),
                 .n = keys->count * keys->each};
     forecast f = {0};
     float *score = NULL;
@@ -425,11 +434,12 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK)
         goto out;
     forecast_all(&s, &f);
-    t = least_share > 0 ? threshold_near(least_share) : best_threshold(&s, &f, eps, &out, score);
+    t = least_share > 0 ? threshold_near(s.largest, least_share)
+                        : best_threshold(&s, &f, eps, &out, score);
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)
         add_light(&s, &f, m, &out);
-    out.least_share = (double)threshold(t);
+    out.least_share = (double)threshold(s.largest, t);
     out.heavy = out.all ? f.most : f.visited[t];
     *plan = out;
     out = (kmv_leaf_plan){0};

@@ -5,8 +5,9 @@
  * For columns kept independently with probability p_j and used with weight 1 / p_j, numerator and
  * denominator alike, the squared error of the output is to first order
  *     V(p) = sum_j c_j^2 |v_j - m|^2 (1/p_j - 1),     c_j^2 = sum over i, j light for i, of P_ij^2,
- * m the mean of the values. c_j^2 is estimated on the pilot's rows. What a sample planned on some
- * rows would miss on others is seen by planning on one half of them and judging by the other half.
+ * m the mean of the values (gauss: entries of G, m = 0, and V is exact). c_j^2 is estimated on the
+ * pilot's rows. What a sample planned on some rows would miss on others is seen by planning on one
+ * half of them and judging by the other half.
  */
 #ifndef KMV_ALGO_LEAF_PLAN_H
 #define KMV_ALGO_LEAF_PLAN_H

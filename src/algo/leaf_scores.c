@@ -79,6 +79,8 @@ static void score_block(kmv_leaf_scores *s, const kmv_problem *problem, const km
         for (size_t l = seen; l < n; l++)
             row[l] = -INFINITY;
         sum = u->tile->soften(row, n, &s->top[first + i]);
+        if (problem->matrix == KMV_GAUSS) /* masses themselves, of whole leaves */
+            sum = exp2f(-s->top[first + i]) / (float)keys->each;
         if (i < rows)
             u->tile->add_squares(row, 1 / (sum * root), n, share);
     }

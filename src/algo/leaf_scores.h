@@ -1,14 +1,14 @@
-/* algo/leaf_scores.h - which leaves of keys hold a block's softmax mass, predicted from their
- * centroids. */
+/* algo/leaf_scores.h - which leaves of keys hold a block's mass, predicted from their centroids. */
 #ifndef KMV_ALGO_LEAF_SCORES_H
 #define KMV_ALGO_LEAF_SCORES_H
 
 #include "gauss/leaves.h"
 
 /**
- * Predicted share of leaf l in row i: size_l exp(logit of its centroid) over the sum of these, the
- * first term of the leaf's log mass around its centroid. A block's share is the root mean square of
- * its rows', since squared errors add up.
+ * Predicted share of leaf l in row i. Softmax: size_l exp(logit of its centroid) over the sum of
+ * these, the first term of the leaf's log mass around its centroid; gauss: size_l times the entry
+ * of its centroid, its mass. A block's share is the root mean square of its rows', since squared
+ * errors add up.
  */
 typedef struct {
     size_t blocks, leaves, ld; /* ld: floats a block of share */

@@ -15,7 +15,7 @@ enum {
 typedef struct {
     size_t samples, pilot, cell, bits_apart, parts;
     double radius, heavy, safety, least_share;
-    int clip, shrink;
+    int clip, shrink, engine;
 } kmv_probe_options;
 
 typedef struct {

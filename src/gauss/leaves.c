@@ -15,38 +15,51 @@ static const float SUM_MAX = 0x1p100f;
 
 /* ---- frame ----------------------------------------------------------------------------------- */
 
-/* shift = origin - mean of some rows in their stored coordinates - origin; mean in true ones. */
-static void centre_of(const kmv_points *p, float *shift, float *mean)
+/* Mean of some rows, in true coordinates. */
+static void mean_of(const kmv_points *p, double *mean)
 {
     const size_t step = p->n / CENTRE_ROWS + 1;
     size_t count = 0;
 
     for (size_t i = 0; i < p->n; i += step, count++) {
         for (size_t l = 0; l < p->d; l++)
-            shift[l] += p->x[i * p->ld + l];
+            mean[l] += (double)p->x[i * p->ld + l];
     }
-    for (size_t l = 0; l < p->d; l++) {
-        const float stored = shift[l] / (float)count;
+    for (size_t l = 0; l < p->d; l++)
+        mean[l] = mean[l] / (double)count + (p->origin != NULL ? p->origin[l] : 0);
+}
 
-        shift[l] = -stored;
-        if (mean != NULL)
-            mean[l] = (float)((double)stored + (p->origin != NULL ? p->origin[l] : 0));
-    }
+static void set_shift(const kmv_points *p, const double *centre, float *shift)
+{
+    for (size_t l = 0; l < p->d; l++)
+        shift[l] = (float)((p->origin != NULL ? p->origin[l] : 0) - centre[l]);
 }
 
 kmv_status kmv_leaf_frame_init(kmv_leaf_frame *f, const kmv_problem *problem, kmv_error *err)
 {
-    const size_t padded = kmv_round_up(problem->q->d, KMV_SPLIT_DIMS);
+    const size_t d = problem->q->d, padded = kmv_round_up(d, KMV_SPLIT_DIMS);
+    const int gauss = problem->matrix == KMV_GAUSS;
     kmv_leaf_frame out = {.scale = LOG2_E / (problem->sigma * problem->sigma)};
+    double *mean_q = kmv_alloc(2 * d, sizeof *mean_q, "centres", err), *mean_k = mean_q + d;
 
-    if ((out.q_shift = kmv_alloc(3 * padded, sizeof(float), "centres", err)) == NULL)
+    out.q_shift = kmv_alloc(3 * padded, sizeof(float), "centres", err);
+    if (mean_q == NULL || out.q_shift == NULL) {
+        kmv_free(mean_q);
+        kmv_free(out.q_shift);
         return KMV_ENOMEM;
+    }
     out.k_shift = out.q_shift + padded;
     out.along = out.k_shift + padded;
-    centre_of(problem->q, out.q_shift, out.along);
-    centre_of(problem->k, out.k_shift, NULL);
-    for (size_t l = 0; l < padded; l++)
-        out.along[l] = (float)(out.scale * (double)out.along[l]);
+    out.square = gauss ? -out.scale / 2 : 0;
+    mean_of(problem->q, mean_q);
+    mean_of(problem->k, mean_k);
+    for (size_t l = 0; l < d && gauss; l++)
+        mean_q[l] = mean_k[l] = (mean_q[l] + mean_k[l]) / 2;
+    for (size_t l = 0; l < d && !gauss; l++)
+        out.along[l] = (float)(out.scale * mean_q[l]);
+    set_shift(problem->q, mean_q, out.q_shift);
+    set_shift(problem->k, mean_k, out.k_shift);
+    kmv_free(mean_q);
     *f = out;
     return KMV_OK;
 }
@@ -103,6 +116,7 @@ void kmv_leaf_set_pack(kmv_leaf_set *s, const kmv_leaf_frame *f, const kmv_point
                                         .which = which != NULL ? which + first : NULL,
                                         .shift = s->keys ? f->k_shift : f->q_shift,
                                         .factor = s->keys ? 1 : (float)f->scale,
+                                        .square = (float)f->square,
                                         .along = s->keys ? f->along : NULL};
         const size_t count = left < s->each ? left : s->each;
 

@@ -1,9 +1,10 @@
 /* gauss/leaves.h - whole problems in blocks and leaves (attend.h): packing, and softmax sums of a
  * block over chosen leaves.
  *
- * Exponents are base-2 logits less what is the same for a whole row, e_ij = s q_i.(k_j - c), c near
- * the mean of the keys: that cancels in softmax, and is written with q_i - c' so that rounding acts
- * on what is left of the points.
+ * Softmax: exponents are base-2 logits less what is the same for a whole row, e_ij = s q_i.(k_j -
+ * c), c near the mean of the keys: that cancels, and is written with q_i - c' so that rounding acts
+ * on what is left of the points. Gauss: e_ij = -s |q_i - k_j|^2 / 2 by the expanded square, c = c'
+ * near the mean of all points, squares taken of the rounded coordinates.
  */
 #ifndef KMV_GAUSS_LEAVES_H
 #define KMV_GAUSS_LEAVES_H
@@ -13,8 +14,9 @@
 /** Centres, in 32s of floats. */
 typedef struct {
     float *q_shift, *k_shift; /* what is added to stored coordinates */
-    float *along;             /* s c': what a key's coordinates add to its exponents */
+    float *along;             /* s c': what a key's coordinates add to its exponents; gauss: 0 */
     double scale;             /* s = log2(e) / sigma^2 */
+    double square;            /* what squares of coordinates add: gauss: -s / 2; softmax: 0 */
 } kmv_leaf_frame;
 
 /** Means of up to 512 points each. KMV_ENOMEM. */
@@ -72,7 +74,7 @@ typedef struct {
     int masked;           /* causal: slots are key numbers, and rows see a prefix */
 } kmv_leaf_visit;
 
-/** One thread's sums of one block. */
+/** One thread's sums of one block. For Gauss products the numerators are what counts. */
 typedef struct {
     size_t rows, ld;
     float *top;   /* what exponents are relative to; set by the caller, corrected where it is so far

@@ -1,5 +1,5 @@
-/* algo/leaf_attention.c - see leaf_attention.h; docs/attention.md has the error analysis. */
-#include "algo/leaf_attention.h"
+/* algo/leaf_engine.c - see leaf_engine.h; docs/attention.md has the error analysis. */
+#include "algo/leaf_engine.h"
 
 #include <gsl/gsl_rng.h>
 #include <math.h>
@@ -20,6 +20,9 @@ enum {
     LOWEST = -1000 /* exponent of a unit, so that 1 / unit stays finite */
 };
 
+/* Errors of one product spread more where rows are not averages: Gauss aims lower by that. */
+static const double GAUSS_SAFETY = 1.2;
+
 /* What one bfloat16 part leaves of an error: kept well below eps. */
 static const double ONE_PART_EPS = 0.02;
 
@@ -31,11 +34,11 @@ typedef struct {
     unsigned char *visited; /* by leaf: whether the block visits it */
 } thread_room;
 
-struct kmv_leaf_attention {
+struct kmv_leaf_engine {
     const kmv_problem *problem;
-    const kmv_leaf_attention_options *options;
+    const kmv_leaf_options *options;
     int threads;
-    double eps;
+    double rms; /* error aimed at */
     kmv_leaf_frame frame;
     kmv_leaf_set queries, keys, sample;
     kmv_leaf_values values, sample_values;
@@ -53,7 +56,7 @@ struct kmv_leaf_attention {
 
 /* ---- preparation ----------------------------------------------------------------------------- */
 
-static void destroy_rooms(kmv_leaf_attention *a)
+static void destroy_rooms(kmv_leaf_engine *a)
 {
     for (int t = 0; a->rooms != NULL && t < a->threads; t++) {
         kmv_leaf_sums_clear(&a->rooms[t].sums);
@@ -64,7 +67,7 @@ static void destroy_rooms(kmv_leaf_attention *a)
     kmv_free(a->rooms);
 }
 
-void kmv_leaf_attention_destroy(kmv_leaf_attention *a)
+void kmv_leaf_engine_destroy(kmv_leaf_engine *a)
 {
     if (a == NULL)
         return;
@@ -87,7 +90,7 @@ void kmv_leaf_attention_destroy(kmv_leaf_attention *a)
     kmv_free(a);
 }
 
-static kmv_status make_rooms(kmv_leaf_attention *a, kmv_error *err)
+static kmv_status make_rooms(kmv_leaf_engine *a, kmv_error *err)
 {
     kmv_status st;
 
@@ -110,7 +113,7 @@ static kmv_status make_rooms(kmv_leaf_attention *a, kmv_error *err)
 }
 
 /* What a product needs beside the packed points. */
-static kmv_status make_room(kmv_leaf_attention *a, size_t r, kmv_error *err)
+static kmv_status make_room(kmv_leaf_engine *a, size_t r, kmv_error *err)
 {
     const kmv_attend_unit *u = &a->queries.unit;
     const size_t n = a->problem->k->n, d = a->problem->q->d;
@@ -133,29 +136,29 @@ static kmv_status make_room(kmv_leaf_attention *a, size_t r, kmv_error *err)
     return make_rooms(a, err);
 }
 
-static kmv_status pack_points(kmv_leaf_attention *a, const kmv_tile *tile, kmv_cost *cost,
+static kmv_status pack_points(kmv_leaf_engine *a, const kmv_prepare_context *context,
                               kmv_error *err)
 {
     const kmv_problem *p = a->problem;
-    const kmv_attend_unit unit = kmv_attend_unit_of(tile, p->q->d);
-    const int parts = !unit.rounds             ? 1
-                      : a->options->parts > 0  ? a->options->parts
-                      : a->eps >= ONE_PART_EPS ? 1
-                                               : 2;
+    const kmv_attend_unit unit = kmv_attend_unit_of(context->tile, p->q->d);
+    const int parts = !unit.rounds                             ? 1
+                      : a->options->parts > 0                  ? a->options->parts
+                      : context->settings->eps >= ONE_PART_EPS ? 1
+                                                               : 2;
     kmv_status st;
 
     if ((st = kmv_leaf_frame_init(&a->frame, p, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&a->queries, &unit, 0, parts, p->q->n, p->q->d, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&a->keys, &unit, 1, parts, p->k->n, p->q->d, err)) != KMV_OK)
         return st;
-    kmv_leaf_set_pack(&a->queries, &a->frame, p->q, NULL, p->q->n, a->threads, cost);
-    kmv_leaf_set_pack(&a->keys, &a->frame, p->k, NULL, p->k->n, a->threads, cost);
+    kmv_leaf_set_pack(&a->queries, &a->frame, p->q, NULL, p->q->n, a->threads, context->cost);
+    kmv_leaf_set_pack(&a->keys, &a->frame, p->k, NULL, p->k->n, a->threads, context->cost);
     return KMV_OK;
 }
 
-static kmv_status make_plan(kmv_leaf_attention *a, uint64_t key, kmv_cost *cost, kmv_error *err)
+static kmv_status make_plan(kmv_leaf_engine *a, uint64_t key, kmv_cost *cost, kmv_error *err)
 {
-    const kmv_leaf_attention_options *o = a->options;
+    const kmv_leaf_options *o = a->options;
     const size_t n_q = a->problem->q->n, n_k = a->problem->k->n, width = a->queries.each;
     size_t rows = o->pilot > 0 ? o->pilot : PILOT_ROWS < n_q / 16 ? PILOT_ROWS : n_q / 16;
 
@@ -165,11 +168,10 @@ static kmv_status make_plan(kmv_leaf_attention *a, uint64_t key, kmv_cost *cost,
     }
     rows = rows > n_q ? n_q : rows < 2 * width ? 2 * width : rows;
     return kmv_leaf_plan_create(&a->plan, a->problem, &a->frame, &a->keys, &a->queries, &a->scores,
-                                a->eps / o->safety, o->least_share, rows, a->threads, key, cost,
-                                err);
+                                a->rms, o->least_share, rows, a->threads, key, cost, err);
 }
 
-static void describe(kmv_leaf_attention *a)
+static void describe(kmv_leaf_engine *a)
 {
     const kmv_leaf_plan *plan = &a->plan;
     const size_t n_k = a->problem->k->n;
@@ -185,12 +187,11 @@ static void describe(kmv_leaf_attention *a)
                  plan->heavy, n_k, plan->least_share, plan->rows);
 }
 
-kmv_status kmv_leaf_attention_create(const kmv_problem *problem,
-                                     const kmv_leaf_attention_options *options,
-                                     const kmv_prepare_context *context, kmv_leaf_attention **out,
-                                     kmv_error *err)
+kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_options *options,
+                                  const kmv_prepare_context *context, kmv_leaf_engine **out,
+                                  kmv_error *err)
 {
-    kmv_leaf_attention *a = kmv_alloc(1, sizeof *a, "state of attention", err);
+    kmv_leaf_engine *a = kmv_alloc(1, sizeof *a, "state of attention", err);
     kmv_status st;
 
     if (a == NULL)
@@ -198,10 +199,11 @@ kmv_status kmv_leaf_attention_create(const kmv_problem *problem,
     a->problem = problem;
     a->options = options;
     a->threads = context->threads;
-    a->eps = context->settings->eps;
+    a->rms = context->settings->eps / options->safety /
+             (problem->matrix == KMV_GAUSS ? GAUSS_SAFETY : 1);
     a->text = context->text;
     a->text_size = context->text_size;
-    if ((st = pack_points(a, context->tile, context->cost, err)) != KMV_OK ||
+    if ((st = pack_points(a, context, err)) != KMV_OK ||
         (st = kmv_leaf_scores_create(&a->scores, problem, &a->frame, &a->queries, &a->keys,
                                      a->threads, context->cost, err)) != KMV_OK ||
         (st = make_plan(a, context->key, context->cost, err)) != KMV_OK ||
@@ -212,7 +214,7 @@ kmv_status kmv_leaf_attention_create(const kmv_problem *problem,
     *out = a;
     a = NULL;
 out:
-    kmv_leaf_attention_destroy(a);
+    kmv_leaf_engine_destroy(a);
     return st;
 }
 
@@ -234,14 +236,15 @@ static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
 }
 
 /* The values packed; |X|_F^2 in units of *unit^2. */
-static double take_values(kmv_leaf_attention *a, const double *x, size_t r, double *unit)
+static double take_values(kmv_leaf_engine *a, const double *x, size_t r, double *unit)
 {
     const size_t n = a->problem->k->n;
     double norm2, largest = 0;
     int exponent;
 
     *unit = 1;
-    mean_of_some(x, n, r, a->mean);
+    if (a->problem->matrix == KMV_SOFTMAX)
+        mean_of_some(x, n, r, a->mean);
     norm2 = kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1, a->threads);
     if (norm2 > 1e-20 && norm2 < 1e20)
         return norm2;
@@ -257,12 +260,11 @@ static double take_values(kmv_leaf_attention *a, const double *x, size_t r, doub
 
 /* Draw columns; returns how many, or SIZE_MAX where so many are wanted that taking all is less
  * work. */
-static size_t draw(kmv_leaf_attention *a, const kmv_apply_context *context, double norm2,
+static size_t draw(kmv_leaf_engine *a, const kmv_apply_context *context, double norm2,
                    double effort)
 {
     const size_t n = a->problem->k->n;
-    const double rms = a->eps / a->options->safety;
-    double sum = kmv_leaf_plan_probabilities(&a->plan, n, a->values.square, rms * rms * norm2,
+    double sum = kmv_leaf_plan_probabilities(&a->plan, n, a->values.square, a->rms * a->rms * norm2,
                                              a->score, a->p);
     double factor = effort;
     size_t count = 0;
@@ -284,7 +286,7 @@ static size_t draw(kmv_leaf_attention *a, const kmv_apply_context *context, doub
 }
 
 /* Pack the drawn columns; the offset of each carries its weight 1 / p. */
-static void pack_sample(kmv_leaf_attention *a, const kmv_apply_context *context, size_t count,
+static void pack_sample(kmv_leaf_engine *a, const kmv_apply_context *context, size_t count,
                         double unit)
 {
     kmv_leaf_set_pack(&a->sample, &a->frame, a->problem->k, a->drawn, count, a->threads,
@@ -300,7 +302,7 @@ static void pack_sample(kmv_leaf_attention *a, const kmv_apply_context *context,
 /* ---- product --------------------------------------------------------------------------------- */
 
 /* Leaves the block visits; the others are marked as such. */
-static size_t list_leaves(const kmv_leaf_attention *a, size_t block, int all, thread_room *room)
+static size_t list_leaves(const kmv_leaf_engine *a, size_t block, int all, thread_room *room)
 {
     const size_t partial = kmv_leaf_scores_partial(a->problem, &a->queries, &a->keys, block);
     const size_t visible =
@@ -319,7 +321,7 @@ static size_t list_leaves(const kmv_leaf_attention *a, size_t block, int all, th
 
 /* Sampled columns that lie in no leaf the block visits: their offsets, and the leaves of the sample
  * that hold any. */
-static size_t list_sample(const kmv_leaf_attention *a, thread_room *room)
+static size_t list_sample(const kmv_leaf_engine *a, thread_room *room)
 {
     const size_t each = a->keys.each;
     size_t count = 0;
@@ -342,26 +344,27 @@ static size_t list_sample(const kmv_leaf_attention *a, thread_room *room)
 }
 
 /* y of the rows of a block; returns whether all are numbers. */
-static int finish_rows(const kmv_leaf_attention *a, size_t block, const thread_room *room,
-                       double unit, const kmv_apply_context *context)
+static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room *room, double unit,
+                       const kmv_apply_context *context)
 {
     const size_t first = block * a->queries.each, left = a->queries.n - first, r = context->r;
+    const int gauss = a->problem->matrix == KMV_GAUSS;
     const kmv_leaf_sums *s = &room->sums;
     int good = 1;
 
     for (size_t i = 0; i < s->rows && i < left; i++) {
-        const double factor = unit / (double)s->sum[i];
+        const double factor = gauss ? unit * exp2((double)s->top[i]) : unit / (double)s->sum[i];
         double *y = context->y + (first + i) * r;
 
-        good &= s->sum[i] > 0 && isfinite(s->sum[i]);
+        good &= isfinite(s->sum[i]) && (gauss || s->sum[i] > 0);
         for (size_t c = 0; c < r; c++)
             y[c] = a->mean[c] + factor * (double)s->part[i * s->ld + c];
     }
     return good;
 }
 
-kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
-                                    kmv_apply_context *context, kmv_error *err)
+kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_context *context,
+                                 kmv_error *err)
 {
     double unit;
     const double norm2 = take_values(a, context->x, context->r, &unit);
@@ -405,6 +408,6 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
     else
         snprintf(a->text, a->text_size, "probe: %s; %zu columns sampled", a->plan_text, drawn);
     if (!good)
-        return kmv_fail(err, KMV_ENOTSUP, "probe: logits leave the range of float32");
+        return kmv_fail(err, KMV_ENOTSUP, "probe: exponents leave the range of float32");
     return KMV_OK;
 }

@@ -1,0 +1,30 @@
+/* algo/leaf_engine.h - leaves of keys that a block of queries needs are computed, the rest is
+ * sampled: approximate products with softmax and Gaussian matrices, masked or not. */
+#ifndef KMV_ALGO_LEAF_ENGINE_H
+#define KMV_ALGO_LEAF_ENGINE_H
+
+#include "algo/leaf_plan.h"
+
+typedef struct {
+    size_t samples;     /* columns to draw, expected; 0: from eps */
+    size_t pilot;       /* rows computed to plan by; 0: 256, fewer for few queries */
+    double least_share; /* of a visited leaf; 0: chosen; > 1: none is visited */
+    double safety;      /* the root mean square error aimed at is eps / safety, for gauss less */
+    int parts;          /* bfloat16 parts on a matrix unit; 0: from eps */
+} kmv_leaf_options;
+
+typedef struct kmv_leaf_engine kmv_leaf_engine;
+
+/** Everything that does not depend on the values: packing, scores, plan. options and the text of
+ *  the context outlive the state. KMV_ENOMEM. */
+kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_options *options,
+                                  const kmv_prepare_context *context, kmv_leaf_engine **out,
+                                  kmv_error *err);
+void kmv_leaf_engine_destroy(kmv_leaf_engine *a);
+
+/** y ~ P x (gauss: G x) as context says; `effort` times the samples planned, infinite: every key is
+ * computed. Allocates nothing. KMV_ENOTSUP where logits leave the range of float. */
+kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_context *context,
+                                 kmv_error *err);
+
+#endif
