@@ -34,10 +34,12 @@ static const kmv_option options[] = {
      "search all queries for sampled columns, so that no heavy pair gets weight 1/p", NULL},
     {"shrink", KMV_OPT_BOOL, offsetof(kmv_probe_options, shrink), "yes", 0, 1,
      "weigh the sampled part by lambda; no: lambda = 1, unbiased", NULL},
-    {"least_share", KMV_OPT_REAL, offsetof(kmv_probe_options, least_share), "0", 0, 2,
-     "softmax: visit leaves whose predicted share of a block's mass is that large; 0: chosen by "
-     "the "
-     "pilot",
+    {"engine", KMV_OPT_ENUM, offsetof(kmv_probe_options, engine), "auto", 0, 0,
+     "search for entries or visit leaves; auto: leaves for softmax and under a mask",
+     "auto|search|leaves"},
+    {"least_share", KMV_OPT_REAL, offsetof(kmv_probe_options, least_share), "0", 0, 1e9,
+     "leaves: visit those whose predicted share of a block's mass (gauss: mass) is that large; 0: "
+     "chosen by the pilot",
      NULL},
     {"parts", KMV_OPT_SIZE, offsetof(kmv_probe_options, parts), "0", 0, 3,
      "leaves on a matrix unit: bfloat16 parts of a number; 0: 1 for eps >= 0.02, else 2", NULL},
