@@ -16,6 +16,7 @@ enum {
     PILOT_ROWS = 256,
     FEW_QUERIES = 512, /* below, a pilot costs more than it can save */
     FEW_KEYS = 1024,
+    LEAST_SAMPLES = 128, /* fewer save little, and the error of few spreads widely */
     MEAN_ROWS = 512,
     LOWEST = -1000 /* exponent of a unit, so that 1 / unit stays finite */
 };
@@ -271,6 +272,8 @@ static size_t draw(kmv_leaf_engine *a, const kmv_apply_context *context, double 
 
     if (a->options->samples > 0 && sum > 0)
         factor *= (double)a->options->samples / sum;
+    else if (sum > 0 && sum < LEAST_SAMPLES)
+        factor *= LEAST_SAMPLES / sum;
     kmv_rng_restart(a->rng, context->key);
     for (size_t j = 0; j < n; j++) {
         const double p = factor * (double)a->p[j], u = gsl_rng_uniform(a->rng);
