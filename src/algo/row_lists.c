@@ -1,0 +1,192 @@
+/* algo/row_lists.c - see row_lists.h. */
+#include "algo/row_lists.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { CHUNK = 1024 }; /* terms of a float sum */
+
+static const double LOG2_E = 1.44269504088896340736;
+
+size_t kmv_row_sees(const kmv_problem *p, size_t i)
+{
+    return p->causal ? i + p->k->n - p->q->n + 1 : p->k->n;
+}
+
+/* Mean of the keys, in double. */
+static void key_mean(const kmv_points *k, double *mean)
+{
+    memset(mean, 0, k->d * sizeof *mean);
+    for (size_t j = 0; j < k->n; j++) {
+        for (size_t l = 0; l < k->d; l++)
+            mean[l] += (double)k->x[j * k->ld + l];
+    }
+    for (size_t l = 0; l < k->d; l++)
+        mean[l] = mean[l] / (double)k->n + (k->origin != NULL ? k->origin[l] : 0);
+}
+
+/* Rows of s into the order of key slots. */
+static kmv_status put_in_order(kmv_scaled *s, const size_t *order, kmv_error *err)
+{
+    float *x = kmv_alloc_raw(s->n, s->ld * sizeof *x, "ordered points", err);
+
+    if (x == NULL)
+        return KMV_ENOMEM;
+    for (size_t j = 0; j < s->n; j++)
+        memcpy(x + j * s->ld, s->x + order[j] * s->ld, s->ld * sizeof *x);
+    kmv_free(s->x);
+    s->x = x;
+    return KMV_OK;
+}
+
+static kmv_status take_points(kmv_row_lists *l, kmv_error *err)
+{
+    const kmv_problem *p = l->problem;
+    const size_t d = p->q->d;
+    double *centre = kmv_alloc(2 * d, sizeof *centre, "centres", err);
+    kmv_status st = KMV_ENOMEM;
+
+    if (centre == NULL)
+        return st;
+    if (p->matrix == KMV_SOFTMAX) {
+        key_mean(p->k, centre + d);
+    } else {
+        kmv_centre(p, centre);
+        memcpy(centre + d, centre, d * sizeof *centre);
+    }
+    if ((st = kmv_scaled_init(&l->q, p->q, centre, p->sigma, err)) == KMV_OK &&
+        (st = kmv_scaled_init(&l->k, p->k, centre + d, p->sigma, err)) == KMV_OK &&
+        l->order != NULL)
+        st = put_in_order(&l->k, l->order, err);
+    kmv_free(centre);
+    return st;
+}
+
+kmv_status kmv_row_lists_init(kmv_row_lists *l, const kmv_problem *problem, const kmv_tile *tile,
+                              const size_t *order, int with_points, size_t capacity, size_t r,
+                              int threads, kmv_error *err)
+{
+    const size_t n_k = problem->k->n, lists = (size_t)threads;
+    kmv_row_lists out = {.problem = problem,
+                         .tile = tile,
+                         .kernel = kmv_row_kernel_for(tile),
+                         .threads = threads,
+                         .order = order,
+                         .capacity = capacity};
+    kmv_status st = KMV_ENOMEM;
+
+    /* Read only. */
+    out.slots = (kmv_packed){
+        .tile = tile, .role = KMV_KEYS, .width = tile->lanes, .n = n_k, .index = (size_t *)order};
+    if ((st = kmv_values_init(&out.values, tile, n_k, r, err)) != KMV_OK ||
+        (st = kmv_softmax_sums_init(&out.row, tile, lists, r, err)) != KMV_OK)
+        goto fail;
+    st = KMV_ENOMEM;
+    if ((out.part = kmv_alloc(lists, out.values.ld * sizeof *out.part, "sums of lists", err)) ==
+            NULL ||
+        (out.list = kmv_alloc(lists, capacity * sizeof *out.list, "lists of keys", err)) == NULL ||
+        (out.exponent = kmv_alloc(lists, capacity * sizeof *out.exponent, "exponents of lists",
+                                  err)) == NULL ||
+        (with_points && (st = take_points(&out, err)) != KMV_OK))
+        goto fail;
+    *l = out;
+    return KMV_OK;
+fail:
+    kmv_row_lists_clear(&out);
+    return st;
+}
+
+void kmv_row_lists_clear(kmv_row_lists *l)
+{
+    kmv_scaled_clear(&l->q);
+    kmv_scaled_clear(&l->k);
+    kmv_values_clear(&l->values);
+    kmv_softmax_sums_clear(&l->row);
+    kmv_free(l->part);
+    kmv_free(l->list);
+    kmv_free(l->exponent);
+    *l = (kmv_row_lists){0};
+}
+
+void kmv_row_lists_load(kmv_row_lists *l, const double *x, size_t r)
+{
+    kmv_values_load(&l->values, &l->slots, x, r, l->threads);
+}
+
+uint32_t *kmv_row_list(const kmv_row_lists *l, int thread)
+{
+    return l->list + (size_t)thread * l->capacity;
+}
+
+float *kmv_row_exponent(const kmv_row_lists *l, int thread)
+{
+    return l->exponent + (size_t)thread * l->capacity;
+}
+
+void kmv_row_exponents(const kmv_row_lists *l, size_t i, const uint32_t *list, size_t count,
+                       float *exponent)
+{
+    const float *u = l->q.x + i * l->q.ld;
+    const int gauss = l->problem->matrix == KMV_GAUSS;
+    const float factor = (float)(gauss ? -LOG2_E / 2 : LOG2_E);
+
+    if (gauss)
+        l->kernel->distances2(u, l->k.x, l->k.ld, list, count, exponent);
+    else
+        l->kernel->dots(u, l->k.x, l->k.ld, list, count, exponent);
+    for (size_t t = 0; t < count; t++)
+        exponent[t] *= factor;
+}
+
+/* One chunk into the thread's row of sums. */
+static void sum_chunk(kmv_row_lists *l, int thread, const uint32_t *list, float *exponent,
+                      size_t count)
+{
+    kmv_softmax_sums *row = &l->row;
+    float *part = l->part + (size_t)thread * l->values.ld, top = -INFINITY;
+    double *y = row->y + (size_t)thread * row->ld, sum = 0;
+
+    for (size_t t = 0; t < count; t++)
+        top = exponent[t] > top ? exponent[t] : top;
+    kmv_softmax_sums_reset(row, (size_t)thread, 1);
+    if (!isfinite(top)) /* all left out */
+        return;
+    top = ceilf(top);
+    for (size_t t = 0; t < count; t++)
+        exponent[t] -= top;
+    l->tile->exp2(exponent, count);
+    for (size_t t = 0; t < count; t++)
+        sum += (double)exponent[t];
+    memset(part, 0, l->values.ld * sizeof *part);
+    l->kernel->combine(exponent, l->values.x, l->values.ld, list, count, part);
+    for (size_t c = 0; c < l->values.r; c++)
+        y[c] = (double)part[c];
+    row->top[thread] = top;
+    row->sum[thread] = sum;
+}
+
+void kmv_row_add(kmv_row_lists *l, int thread, const uint32_t *list, float *exponent, size_t count,
+                 kmv_softmax_sums *sums, size_t row)
+{
+    for (size_t t = 0, take; t < count; t += take) {
+        take = count - t < CHUNK ? count - t : CHUNK;
+        sum_chunk(l, thread, list + t, exponent + t, take);
+        kmv_softmax_sums_merge(sums, row, &l->row, (size_t)thread, l->values.r);
+    }
+}
+
+void kmv_row_add_weighted(kmv_row_lists *l, int thread, const uint32_t *list, const float *weight,
+                          size_t count, double *y)
+{
+    float *part = l->part + (size_t)thread * l->values.ld;
+
+    for (size_t t = 0, take; t < count; t += take) {
+        take = count - t < CHUNK ? count - t : CHUNK;
+        memset(part, 0, l->values.ld * sizeof *part);
+        l->kernel->combine(weight + t, l->values.x, l->values.ld, list + t, take, part);
+        for (size_t c = 0; c < l->values.r; c++)
+            y[c] += l->values.unit * (double)part[c];
+    }
+}
