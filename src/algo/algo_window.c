@@ -9,7 +9,7 @@
  * is not looked at.
  *
  * Ours: for full attention a window around the query (key_window.h). Panels that lie whole in the
- * range of all rows of a block go through the tiles of `exact`; of the others the exponents are
+ * range of all rows of some blocks go through the tiles of `exact`; of the others the exponents are
  * computed in a tile and each row takes its own. */
 #include <math.h>
 #include <omp.h>
@@ -21,7 +21,10 @@
 #include "base/mem.h"
 #include "base/status.h"
 
-enum { EDGE_PANELS = 4 }; /* kept of a row before they are added */
+enum {
+    EDGE_PANELS = 4, /* kept of a row before they are added */
+    GROUP_MAX = KMV_BLOCKS_MAX * KMV_ROWS_MAX
+};
 
 typedef struct {
     size_t sinks, window;
@@ -70,7 +73,7 @@ static void destroy(void *s)
 static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error *err)
 {
     const size_t n_q = s->problem.q->n, n_k = s->problem.k->n, d = s->problem.q->d;
-    const size_t capacity = tile->rows * EDGE_PANELS * tile->lanes;
+    const size_t capacity = kmv_softmax_group(tile) * EDGE_PANELS * tile->lanes;
     kmv_status st;
 
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
@@ -118,13 +121,14 @@ out:
     return st;
 }
 
-/* One block of queries while it is computed. */
+/* A group of query blocks while it is computed. */
 typedef struct {
     state *s;
     int thread;
-    size_t block, rows;
-    kmv_key_ranges range[KMV_ROWS_MAX];
-    size_t edge[KMV_ROWS_MAX]; /* keys kept in each row's list */
+    size_t block, blocks, rows; /* rows: queries in them */
+    kmv_key_ranges range[GROUP_MAX];
+    size_t edge[GROUP_MAX]; /* keys kept in each row's list */
+    double counted;         /* pairs by the tiles' own count */
 } work;
 
 static int holds(kmv_key_ranges g, size_t key)
@@ -132,10 +136,10 @@ static int holds(kmv_key_ranges g, size_t key)
     return key < g.sinks || (key >= g.first && key < g.end);
 }
 
-/* Whether every row takes all keys first .. end - 1. */
-static int whole(const work *w, size_t first, size_t end)
+/* Whether rows from .. to - 1 all take all keys first .. end - 1. */
+static int whole(const work *w, size_t from, size_t to, size_t first, size_t end)
 {
-    for (size_t i = 0; i < w->rows; i++) {
+    for (size_t i = from; i < to && i < w->rows; i++) {
         const kmv_key_ranges g = w->range[i];
 
         if (!(end <= g.sinks || (first >= g.first && end <= g.end)))
@@ -144,59 +148,75 @@ static int whole(const work *w, size_t first, size_t end)
     return 1;
 }
 
+/* The panels of these blocks of the group that all their rows take whole. */
+static void take_whole(work *w, size_t block, size_t blocks, size_t panel, size_t panels)
+{
+    const kmv_softmax_operands o = {&w->s->problem, &w->s->q, &w->s->k, &w->s->lists.values};
+    const size_t at = w->block + block;
+
+    kmv_softmax_attend(&o, at, blocks, panel, panels, NULL, w->s->space, w->thread, &w->s->sums,
+                       at * o.q->width, &w->counted);
+}
+
+static size_t list_width(const state *s)
+{
+    return s->lists.capacity / kmv_softmax_group(s->q.tile);
+}
+
 static void add_edge(work *w, size_t i)
 {
     kmv_row_lists *l = &w->s->lists;
-    const size_t width = l->capacity / w->s->q.width;
+    const size_t at = i * list_width(w->s);
 
-    kmv_row_add(l, w->thread, kmv_row_list(l, w->thread) + i * width,
-                kmv_row_exponent(l, w->thread) + i * width, w->edge[i], &w->s->sums,
-                w->block * w->s->q.width + i);
+    kmv_row_add(l, w->thread, kmv_row_list(l, w->thread) + at, kmv_row_exponent(l, w->thread) + at,
+                w->edge[i], &w->s->sums, w->block * w->s->q.width + i);
     w->edge[i] = 0;
 }
 
-/* A panel of which rows take different keys. */
-static void take_edge(work *w, size_t panel)
+/* A panel of which the rows of a block of the group take different keys. */
+static void take_edge(work *w, size_t block, size_t panel)
 {
     const kmv_packed *q = &w->s->q, *k = &w->s->k;
-    const kmv_row_lists *l = &w->s->lists;
-    const size_t width = l->capacity / q->width, first = panel * k->width;
+    const size_t room = list_width(w->s), first = panel * k->width, at = w->block + block;
     const size_t end = first + k->width < k->n ? first + k->width : k->n;
     _Alignas(64) float e[KMV_ROWS_MAX * KMV_LANES_MAX];
 
-    q->tile->exponents(q->x + w->block * q->width * q->d, q->offset + w->block * q->width,
-                       k->x + first * k->d, k->offset + first, k->d, 1, e, k->width);
-    for (size_t i = 0; i < w->rows; i++) {
-        uint32_t *list = kmv_row_list(l, w->thread) + i * width;
-        float *exponent = kmv_row_exponent(l, w->thread) + i * width;
+    q->tile->exponents(q->x + at * q->width * q->d, q->offset + at * q->width, k->x + first * k->d,
+                       k->offset + first, k->d, 1, e, k->width);
+    for (size_t m = 0; m < q->width && block * q->width + m < w->rows; m++) {
+        const size_t i = block * q->width + m;
+        uint32_t *list = kmv_row_list(&w->s->lists, w->thread) + i * room;
+        float *exponent = kmv_row_exponent(&w->s->lists, w->thread) + i * room;
 
-        if (w->edge[i] + k->width > width)
+        if (w->edge[i] + k->width > room)
             add_edge(w, i);
         for (size_t j = first; j < end; j++) {
             list[w->edge[i]] = (uint32_t)j;
-            exponent[w->edge[i]] = e[i * k->width + j - first];
+            exponent[w->edge[i]] = e[m * k->width + j - first];
             w->edge[i] += holds(w->range[i], j) ? 1 : 0;
         }
     }
 }
 
-/* Panels first .. last - 1: runs of whole ones, and edges. */
-static void take_panels(work *w, size_t first, size_t last, double *pairs)
+/* Panels first .. last - 1: runs that the whole group takes, and what is left block by block. */
+static void take_panels(work *w, size_t first, size_t last)
 {
-    const kmv_softmax_operands o = {&w->s->problem, &w->s->q, &w->s->k, &w->s->lists.values};
-    const size_t lanes = o.k->width, n_k = o.k->n;
+    const size_t lanes = w->s->k.width, n_k = w->s->k.n, width = w->s->q.width;
     size_t run = first;
 
     for (size_t panel = first; panel <= last; panel++) {
         const size_t begin = panel * lanes, end = begin + lanes < n_k ? begin + lanes : n_k;
 
-        if (panel < last && whole(w, begin, end))
+        if (panel < last && whole(w, 0, w->rows, begin, end))
             continue;
         if (panel > run)
-            kmv_softmax_attend(&o, w->block, 1, run, panel - run, NULL, w->s->space, w->thread,
-                               &w->s->sums, w->block * o.q->width, pairs);
-        if (panel < last)
-            take_edge(w, panel);
+            take_whole(w, 0, w->blocks, run, panel - run);
+        for (size_t b = 0; b < w->blocks && panel < last; b++) {
+            if (whole(w, b * width, (b + 1) * width, begin, end))
+                take_whole(w, b, 1, panel, 1);
+            else
+                take_edge(w, b, panel);
+        }
         run = panel + 1;
     }
 }
@@ -206,14 +226,15 @@ static size_t panels_to(const state *s, size_t keys)
     return (keys + s->k.width - 1) / s->k.width;
 }
 
-/* Returns the pairs of the block's ranges. */
-static double attend_block(state *s, size_t block, int thread)
+/* Returns the pairs of the group's ranges. */
+static double attend_group(state *s, size_t block, size_t blocks, int thread)
 {
     const size_t width = s->q.width, left = s->q.n - block * width;
-    work w = {.s = s, .thread = thread, .block = block, .rows = left < width ? left : width};
+    work w = {.s = s, .thread = thread, .block = block, .blocks = blocks};
     size_t sinks = 0, first = SIZE_MAX, end = 0, from;
-    double counted = 0, pairs = 0;
+    double pairs = 0;
 
+    w.rows = left < blocks * width ? left : blocks * width;
     for (size_t i = 0; i < w.rows; i++) {
         const kmv_key_ranges g = kmv_key_window_of(&s->problem, s->window, block * width + i);
 
@@ -225,9 +246,9 @@ static double attend_block(state *s, size_t block, int thread)
     }
     from = first / s->k.width;
     from = from > panels_to(s, sinks) ? from : panels_to(s, sinks);
-    take_panels(&w, 0, panels_to(s, sinks), &counted);
+    take_panels(&w, 0, panels_to(s, sinks));
     if (panels_to(s, end) > from)
-        take_panels(&w, from, panels_to(s, end), &counted);
+        take_panels(&w, from, panels_to(s, end));
     for (size_t i = 0; i < w.rows; i++)
         add_edge(&w, i);
     return pairs;
@@ -236,15 +257,17 @@ static double attend_block(state *s, size_t block, int thread)
 static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err)
 {
     state *s = state_;
-    const size_t n_q = s->q.n, width = s->q.width, r = context->r;
+    const size_t n_q = s->q.n, r = context->r, blocks = (n_q + s->q.width - 1) / s->q.width;
     double pairs = 0;
 
     (void)err;
     kmv_row_lists_load(&s->lists, context->x, r);
     kmv_softmax_sums_reset(&s->sums, 0, s->sums.capacity);
-#pragma omp parallel for num_threads(s->threads) schedule(dynamic, 4) reduction(+ : pairs)
-    for (size_t block = 0; block < (n_q + width - 1) / width; block++)
-        pairs += attend_block(s, block, omp_get_thread_num());
+#pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1) reduction(+ : pairs)
+    for (size_t block = 0; block < blocks; block += KMV_BLOCKS_MAX)
+        pairs += attend_group(s, block,
+                              blocks - block < KMV_BLOCKS_MAX ? blocks - block : KMV_BLOCKS_MAX,
+                              omp_get_thread_num());
 #pragma omp parallel for num_threads(kmv_threads_for((double)(n_q * r), s->threads))               \
     schedule(static)
     for (size_t i = 0; i < n_q; i++)
