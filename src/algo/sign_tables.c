@@ -9,9 +9,9 @@
 #include <omp.h>
 #include <string.h>
 
+#include "algo/projection.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "gauss/pack.h"
 
 static const double STEEP = 0.98; /* sin(theta / 2) above which the table is not used */
 
@@ -45,34 +45,23 @@ float kmv_sign_log2(const kmv_sign_tables *t, float cosine)
 
 /* ---- codes ----------------------------------------------------------------------------------- */
 
-/* Directions packed as keys, in the order bit, table, so that codes are made a vector at a time. */
-static kmv_status draw_directions(kmv_packed *to, kmv_sign_shape shape, size_t d,
-                                  const kmv_tile *tile, const double *zero, uint64_t key,
-                                  kmv_error *err)
+/* Directions in the order bit, table, so that codes are made a vector at a time. */
+static kmv_status draw_directions(kmv_directions *to, kmv_sign_shape shape, size_t d,
+                                  const kmv_tile *tile, uint64_t key, kmv_error *err)
 {
     const size_t n = shape.bits * shape.tables;
-    kmv_points across = {0};
-    kmv_problem problem = {.k = &across, .matrix = KMV_SOFTMAX, .sigma = 1};
-    kmv_cost ignored = {0};
-    gsl_rng *rng = NULL;
-    kmv_status st;
+    gsl_rng *rng = kmv_rng_create(key, err);
+    kmv_status st = KMV_ENOMEM;
 
-    if ((st = kmv_points_init(&across, n, d, err)) != KMV_OK)
-        return st;
-    st = KMV_ENOMEM;
-    if ((rng = kmv_rng_create(key, err)) == NULL)
-        goto out;
-    for (size_t m = 0; m < n; m++) {
-        for (size_t l = 0; l < d; l++)
-            across.x[m * across.ld + l] = (float)gsl_ran_gaussian_ziggurat(rng, 1);
+    if (rng != NULL && (st = kmv_directions_init(to, n, d, tile, err)) == KMV_OK) {
+        for (size_t m = 0; m < n; m++) {
+            for (size_t l = 0; l < d; l++)
+                to->rows.x[m * to->rows.ld + l] = (float)gsl_ran_gaussian_ziggurat(rng, 1);
+        }
+        kmv_directions_pack(to);
     }
-    if ((st = kmv_packed_init(to, tile, KMV_KEYS, n, d, 0, err)) != KMV_OK)
-        goto out;
-    kmv_pack(to, &problem, zero, NULL, n, 1, &ignored);
-out:
     if (rng != NULL)
         gsl_rng_free(rng);
-    kmv_points_clear(&across);
     return st;
 }
 
@@ -89,42 +78,32 @@ static void codes_of_row(const float *product, kmv_sign_shape shape, uint16_t *c
 }
 
 /* Codes of all points, n x tables. */
-static kmv_status hash_points(const kmv_scaled *s, const kmv_packed *across, kmv_sign_shape shape,
-                              const double *zero, int threads, uint16_t *code, kmv_cost *cost,
+static kmv_status hash_points(const kmv_scaled *s, const kmv_directions *across,
+                              kmv_sign_shape shape, int threads, uint16_t *code, kmv_cost *cost,
                               kmv_error *err)
 {
-    const kmv_tile *tile = across->tile;
-    const size_t panels = (across->n + across->width - 1) / across->width, d = s->d;
-    const size_t ld = kmv_round_up(panels * across->width, KMV_ALIGN / sizeof(float));
-    const kmv_points points = {.n = s->n, .d = d, .ld = s->ld, .x = s->x};
-    const kmv_problem problem = {.q = &points, .matrix = KMV_SOFTMAX, .sigma = 1};
-    kmv_packed rows = {0};
-    float *product = NULL;
-    kmv_status st;
+    const kmv_tile *tile = across->packed.tile;
+    const size_t ld = kmv_project_ld(across);
+    float *product =
+        kmv_alloc_raw((size_t)threads * tile->rows, ld * sizeof *product, "projections", err);
+    kmv_packed points = {0};
+    kmv_status st = KMV_ENOMEM;
 
-    if ((st = kmv_packed_init(&rows, tile, KMV_QUERIES, s->n, d, 0, err)) != KMV_OK)
-        return st;
-    st = KMV_ENOMEM;
-    if ((product = kmv_alloc_raw((size_t)threads * tile->rows, ld * sizeof *product, "projections",
-                                 err)) == NULL)
+    if (product == NULL || (st = kmv_project_pack(&points, s, tile, threads, cost, err)) != KMV_OK)
         goto out;
-    kmv_pack(&rows, &problem, zero, NULL, s->n, threads, cost);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t first = 0; first < s->n; first += tile->rows) {
         float *here = product + (size_t)omp_get_thread_num() * tile->rows * ld;
 
-        for (size_t v = 0; v < panels; v++)
-            tile->exponents(rows.x + first * d, rows.offset + first,
-                            across->x + v * across->width * d, across->offset + v * across->width,
-                            d, 1, here + v * across->width, ld);
+        kmv_project(&points, across, first, here);
         for (size_t i = 0; i < tile->rows && first + i < s->n; i++)
             codes_of_row(here + i * ld, shape, code + (first + i) * shape.tables);
     }
-    cost->flops += 2 * (double)(s->n * d) * (double)(shape.bits * shape.tables);
+    cost->flops += 2 * (double)(s->n * s->d) * (double)(shape.bits * shape.tables);
     st = KMV_OK;
 out:
     kmv_free(product);
-    kmv_packed_clear(&rows);
+    kmv_packed_clear(&points);
     return st;
 }
 
@@ -152,21 +131,19 @@ kmv_status kmv_sign_tables_init(kmv_sign_tables *t, kmv_sign_shape shape, const 
 {
     const size_t codes = (size_t)1 << shape.bits;
     kmv_sign_tables out = {.shape = shape, .n_q = q->n, .n_k = k->n};
-    kmv_packed across = {0};
+    kmv_directions across = {0};
     uint16_t *k_code = NULL;
-    double *zero = NULL;
     kmv_status st = KMV_ENOMEM;
 
-    if ((zero = kmv_alloc(k->d, sizeof *zero, "zero", err)) == NULL ||
-        (out.q_code = kmv_alloc_raw(q->n, shape.tables * sizeof(uint16_t), "codes", err)) == NULL ||
+    if ((out.q_code = kmv_alloc_raw(q->n, shape.tables * sizeof(uint16_t), "codes", err)) == NULL ||
         (k_code = kmv_alloc_raw(k->n, shape.tables * sizeof(uint16_t), "codes", err)) == NULL ||
         (out.start = kmv_alloc_raw(shape.tables, (codes + 1) * sizeof(uint32_t), "tables", err)) ==
             NULL ||
         (out.key = kmv_alloc_raw(shape.tables, k->n * sizeof(uint32_t), "tables", err)) == NULL ||
         (out.log2_u = kmv_alloc(KMV_SIGN_STEPS + 2, sizeof(float), "probabilities", err)) == NULL ||
-        (st = draw_directions(&across, shape, k->d, tile, zero, key, err)) != KMV_OK ||
-        (st = hash_points(q, &across, shape, zero, threads, out.q_code, cost, err)) != KMV_OK ||
-        (st = hash_points(k, &across, shape, zero, threads, k_code, cost, err)) != KMV_OK) {
+        (st = draw_directions(&across, shape, k->d, tile, key, err)) != KMV_OK ||
+        (st = hash_points(q, &across, shape, threads, out.q_code, cost, err)) != KMV_OK ||
+        (st = hash_points(k, &across, shape, threads, k_code, cost, err)) != KMV_OK) {
         kmv_sign_tables_clear(&out);
         goto out;
     }
@@ -178,9 +155,8 @@ kmv_status kmv_sign_tables_init(kmv_sign_tables *t, kmv_sign_shape shape, const 
             (float)kmv_sign_log2_exact(shape, angle_of((double)s / (double)KMV_SIGN_STEPS));
     *t = out;
 out:
-    kmv_packed_clear(&across);
+    kmv_directions_clear(&across);
     kmv_free(k_code);
-    kmv_free(zero);
     return st;
 }
 
