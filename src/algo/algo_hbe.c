@@ -47,7 +47,11 @@ static const kmv_option options[] = {
     {0},
 };
 
-enum { BATCH = 16 }; /* tables at a time */
+enum {
+    BATCH = 16,    /* tables at a time */
+    STEPS = 16384, /* of the table of probabilities, which ends at REACH widths */
+    REACH = 8
+};
 
 typedef struct {
     kmv_problem problem;
@@ -58,6 +62,7 @@ typedef struct {
     float shift[BATCH][KMV_HASHES_MAX];
     float *product;            /* threads x rows of a block x directions */
     uint64_t *q_code, *k_code; /* BATCH x n */
+    float *log2_p;             /* STEPS + 1: by distance */
     kmv_cells *cells;          /* of each thread */
     uint32_t *drawn;           /* n_q x BATCH: keys */
     float *count;              /* n_q x BATCH: of their cells; 0: nothing drawn */
@@ -87,6 +92,7 @@ static void destroy(void *s)
     kmv_euclid_hash_clear(&st->hash);
     kmv_directions_clear(&st->across);
     kmv_free(st->product);
+    kmv_free(st->log2_p);
     kmv_free(st->q_code);
     kmv_free(st->k_code);
     kmv_free(st->drawn);
@@ -120,8 +126,13 @@ static kmv_status make_tables(state *s, const opts *o, const kmv_tile *tile, kmv
         (s->k_code = kmv_alloc_raw(n_k, BATCH * sizeof *s->k_code, "codes", err)) == NULL ||
         (s->drawn = kmv_alloc_raw(n_q, BATCH * sizeof *s->drawn, "draws", err)) == NULL ||
         (s->count = kmv_alloc_raw(n_q, BATCH * sizeof *s->count, "sizes of cells", err)) == NULL ||
+        (s->log2_p = kmv_alloc(STEPS + 1, sizeof *s->log2_p, "probabilities", err)) == NULL ||
         (s->cells = kmv_alloc(threads, sizeof *s->cells, "tables", err)) == NULL)
         return KMV_ENOMEM;
+    for (size_t m = 0; m <= STEPS; m++)
+        s->log2_p[m] =
+            (float)((double)hashes *
+                    log2(kmv_euclid_collision(REACH * width * (double)m / STEPS, width)));
     for (size_t t = 0; t < threads; t++) {
         if ((st = kmv_cells_init(&s->cells[t], n_k, err)) != KMV_OK)
             return st;
@@ -158,9 +169,16 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     return KMV_OK;
 }
 
-static double collision(const state *s, double r)
+/* log2 of the collision probability at a distance; tabulated it is off by at most 1e-6 hashes. */
+static float log2_collision(const state *s, float distance2)
 {
-    return pow(kmv_euclid_collision(r, s->hash.width), (double)s->hash.hashes);
+    const float place = sqrtf(distance2) * (float)(STEPS / (REACH * s->hash.width));
+    const size_t step = (size_t)place;
+
+    if (!(place < STEPS))
+        return (float)((double)s->hash.hashes *
+                       log2(kmv_euclid_collision(sqrt((double)distance2), s->hash.width)));
+    return s->log2_p[step] + (place - (float)step) * (s->log2_p[step + 1] - s->log2_p[step]);
 }
 
 /* Functions of the tables first .. first + BATCH - 1. */
@@ -231,7 +249,7 @@ static size_t sum_draws(state *s, size_t i, size_t tables, int thread, double *y
     }
     kmv_row_exponents(&s->lists, i, list, count, weight);
     for (size_t t = 0; t < count; t++) /* the exponent is -r^2 log2(e) / 2 */
-        size[t] /= (float)collision(s, sqrt(-2 * M_LN2 * (double)weight[t]));
+        weight[t] -= log2_collision(s, (float)(-2 * M_LN2) * weight[t]);
     s->lists.tile->exp2(weight, count);
     for (size_t t = 0; t < count; t++)
         weight[t] *= size[t];
