@@ -152,8 +152,8 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     s->problem = *problem;
     s->threads = context->threads;
     s->draws = o->draws;
-    if ((st = kmv_row_lists_init(&s->lists, problem, context->tile, NULL, 1, BATCH,
-                                 context->settings->r, s->threads, err)) != KMV_OK ||
+    if ((st = kmv_row_lists_init(&s->lists, problem, context->tile, 1, BATCH, context->settings->r,
+                                 s->threads, err)) != KMV_OK ||
         (st = make_tables(s, o, context->tile, err)) != KMV_OK ||
         (st = kmv_project_pack(&s->q, &s->lists.q, context->tile, s->threads, context->cost,
                                err)) != KMV_OK ||

@@ -104,8 +104,8 @@ static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error 
     kmv_status st;
 
     /* One place more: the tables write the next key before they know that it counts. */
-    if ((st = kmv_row_lists_init(&s->lists, &s->problem, tile, NULL, 1, n_k + 1, r, s->threads,
-                                 err)) != KMV_OK ||
+    if ((st = kmv_row_lists_init(&s->lists, &s->problem, tile, 1, n_k + 1, r, s->threads, err)) !=
+            KMV_OK ||
         (st = kmv_softmax_sums_init(&s->sums, tile, (size_t)s->threads, r, err)) != KMV_OK)
         return st;
     if ((s->q_norm = kmv_alloc(n_q, sizeof *s->q_norm, "norms", err)) == NULL ||

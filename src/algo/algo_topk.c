@@ -70,8 +70,8 @@ static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error 
 
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
         (st = kmv_packed_init(&s->k, tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
-        (st = kmv_row_lists_init(&s->lists, &s->problem, tile, NULL, s->problem.matrix == KMV_GAUSS,
-                                 n_k, r, s->threads, err)) != KMV_OK ||
+        (st = kmv_row_lists_init(&s->lists, &s->problem, tile, s->problem.matrix == KMV_GAUSS, n_k,
+                                 r, s->threads, err)) != KMV_OK ||
         (st = kmv_softmax_sums_init(&s->sums, tile, (size_t)s->threads, r, err)) != KMV_OK)
         return st;
     s->exponent = kmv_alloc_raw((size_t)s->threads * tile->rows, s->ld * sizeof *s->exponent,

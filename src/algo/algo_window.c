@@ -78,8 +78,8 @@ static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error 
 
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
         (st = kmv_packed_init(&s->k, tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
-        (st = kmv_row_lists_init(&s->lists, &s->problem, tile, NULL, 0, capacity, r, s->threads,
-                                 err)) != KMV_OK ||
+        (st = kmv_row_lists_init(&s->lists, &s->problem, tile, 0, capacity, r, s->threads, err)) !=
+            KMV_OK ||
         (st = kmv_softmax_space_create(tile, r, s->threads, &s->space, err)) != KMV_OK)
         return st;
     return kmv_softmax_sums_init(&s->sums, tile, n_q + tile->rows, r, err);

@@ -27,20 +27,6 @@ static void key_mean(const kmv_points *k, double *mean)
         mean[l] = mean[l] / (double)k->n + (k->origin != NULL ? k->origin[l] : 0);
 }
 
-/* Rows of s into the order of key slots. */
-static kmv_status put_in_order(kmv_scaled *s, const size_t *order, kmv_error *err)
-{
-    float *x = kmv_alloc_raw(s->n, s->ld * sizeof *x, "ordered points", err);
-
-    if (x == NULL)
-        return KMV_ENOMEM;
-    for (size_t j = 0; j < s->n; j++)
-        memcpy(x + j * s->ld, s->x + order[j] * s->ld, s->ld * sizeof *x);
-    kmv_free(s->x);
-    s->x = x;
-    return KMV_OK;
-}
-
 static kmv_status take_points(kmv_row_lists *l, kmv_error *err)
 {
     const kmv_problem *p = l->problem;
@@ -56,30 +42,25 @@ static kmv_status take_points(kmv_row_lists *l, kmv_error *err)
         kmv_centre(p, centre);
         memcpy(centre + d, centre, d * sizeof *centre);
     }
-    if ((st = kmv_scaled_init(&l->q, p->q, centre, p->sigma, err)) == KMV_OK &&
-        (st = kmv_scaled_init(&l->k, p->k, centre + d, p->sigma, err)) == KMV_OK &&
-        l->order != NULL)
-        st = put_in_order(&l->k, l->order, err);
+    if ((st = kmv_scaled_init(&l->q, p->q, centre, p->sigma, err)) == KMV_OK)
+        st = kmv_scaled_init(&l->k, p->k, centre + d, p->sigma, err);
     kmv_free(centre);
     return st;
 }
 
 kmv_status kmv_row_lists_init(kmv_row_lists *l, const kmv_problem *problem, const kmv_tile *tile,
-                              const size_t *order, int with_points, size_t capacity, size_t r,
-                              int threads, kmv_error *err)
+                              int with_points, size_t capacity, size_t r, int threads,
+                              kmv_error *err)
 {
     const size_t n_k = problem->k->n, lists = (size_t)threads;
     kmv_row_lists out = {.problem = problem,
                          .tile = tile,
                          .kernel = kmv_row_kernel_for(tile),
                          .threads = threads,
-                         .order = order,
                          .capacity = capacity};
     kmv_status st = KMV_ENOMEM;
 
-    /* Read only. */
-    out.slots = (kmv_packed){
-        .tile = tile, .role = KMV_KEYS, .width = tile->lanes, .n = n_k, .index = (size_t *)order};
+    out.slots = (kmv_packed){.tile = tile, .role = KMV_KEYS, .width = tile->lanes, .n = n_k};
     if ((st = kmv_values_init(&out.values, tile, n_k, r, err)) != KMV_OK ||
         (st = kmv_softmax_sums_init(&out.row, tile, lists, r, err)) != KMV_OK)
         goto fail;
@@ -108,6 +89,21 @@ void kmv_row_lists_clear(kmv_row_lists *l)
     kmv_free(l->list);
     kmv_free(l->exponent);
     *l = (kmv_row_lists){0};
+}
+
+kmv_status kmv_row_lists_order(kmv_row_lists *l, const size_t *order, kmv_error *err)
+{
+    kmv_scaled *k = &l->k;
+    float *x = kmv_alloc_raw(k->n, k->ld * sizeof *x, "ordered keys", err);
+
+    if (x == NULL)
+        return KMV_ENOMEM;
+    for (size_t j = 0; j < k->n; j++)
+        memcpy(x + j * k->ld, k->x + order[j] * k->ld, k->ld * sizeof *x);
+    kmv_free(k->x);
+    k->x = x;
+    l->slots.index = (size_t *)order; /* only read */
+    return KMV_OK;
 }
 
 void kmv_row_lists_load(kmv_row_lists *l, const double *x, size_t r)

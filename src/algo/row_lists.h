@@ -17,7 +17,6 @@ typedef struct {
     const kmv_tile *tile;
     const kmv_row_kernel *kernel;
     int threads;
-    const size_t *order;  /* borrowed: key slot s holds key order[s]; NULL: key s */
     kmv_scaled q, k;      /* in units of sigma; k by key slot. Empty without points */
     kmv_packed slots;     /* the order alone, as kmv_values_load reads it; nothing of it is owned */
     kmv_values values;    /* by key slot */
@@ -32,9 +31,13 @@ typedef struct {
  *  kmv_row_exponents may be asked. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small (scaled.h).
  *  On failure nothing is left behind. */
 kmv_status kmv_row_lists_init(kmv_row_lists *l, const kmv_problem *problem, const kmv_tile *tile,
-                              const size_t *order, int with_points, size_t capacity, size_t r,
-                              int threads, kmv_error *err);
+                              int with_points, size_t capacity, size_t r, int threads,
+                              kmv_error *err);
 void kmv_row_lists_clear(kmv_row_lists *l);
+
+/** From here on key slot s holds key order[s], a permutation that is borrowed. Once, before X is
+ *  taken. KMV_ENOMEM leaves the slots as they are. */
+kmv_status kmv_row_lists_order(kmv_row_lists *l, const size_t *order, kmv_error *err);
 
 /** Take X, n_k x r. Allocates nothing. */
 void kmv_row_lists_load(kmv_row_lists *l, const double *x, size_t r);
