@@ -115,7 +115,7 @@ void attention_check_exact(const char *algo, const char *options, kmv_matrix mat
             for (size_t t = 0; (tile = kmv_tile_at(t)) != NULL; t++) {
                 if (!tile->can_run())
                     continue;
-                attention_run(&a, algo, options, tile->name, 2, 5, NULL);
+                attention_run(&a, algo, options, tile->name, 1, 5, NULL);
                 /* Exponents reach about 30 here; each is off by a few 2^-24 of the norms it is made
                  * of, an entry by 1e-5 of itself, and a row by that times sum |entry| |x|. */
                 CHECK_CLOSE(attention_error(&a), 0,

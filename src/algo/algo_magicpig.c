@@ -54,6 +54,7 @@ typedef struct {
     kmv_key_window window;
     kmv_row_lists lists;
     kmv_sign_tables tables;
+    kmv_sign_odds odds;
     kmv_softmax_sums sums; /* a row of each thread */
     float *q_norm, *k_norm;
     uint16_t *met; /* threads x n_k */
@@ -135,6 +136,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
         (st = kmv_sign_tables_init(&s->tables, shape, &s->lists.q, &s->lists.k, context->tile,
                                    context->key, s->threads, context->cost, err)) != KMV_OK)
         goto out;
+    kmv_sign_odds_fill(&s->odds, shape);
     norms(&s->lists.q, s->q_norm);
     norms(&s->lists.k, s->k_norm);
     snprintf(context->text, context->text_size,
@@ -185,7 +187,7 @@ static size_t attend_row(state *s, size_t i, int thread, size_t r, double *y, do
     for (size_t t = kept; t < count; t++) {
         const float size = s->q_norm[i] * s->k_norm[list[t]];
 
-        e[t] -= kmv_sign_log2(&s->tables, size > 0 ? e[t] / ((float)LOG2_E * size) : 0);
+        e[t] -= kmv_sign_log2(&s->odds, size > 0 ? e[t] / ((float)LOG2_E * size) : 0);
     }
     kmv_softmax_sums_reset(&s->sums, (size_t)thread, 1);
     kmv_row_add(&s->lists, thread, list, e, count, &s->sums, (size_t)thread);

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-static const double STEEP = 0.98; /* sin(theta / 2) above which the table is not used */
+static const double STEEP = 0.9; /* sin(theta / 2) above which the table is not used */
 
 /* ---- probabilities --------------------------------------------------------------------------- */
 
@@ -31,7 +31,15 @@ static double angle_of(double half_sine)
     return 2 * asin(fmin(half_sine, 1));
 }
 
-float kmv_sign_log2(const kmv_sign_tables *t, float cosine)
+void kmv_sign_odds_fill(kmv_sign_odds *o, kmv_sign_shape shape)
+{
+    o->shape = shape;
+    for (size_t s = 0; s < KMV_SIGN_STEPS + 2; s++)
+        o->log2_u[s] =
+            (float)kmv_sign_log2_exact(shape, angle_of((double)s / (double)KMV_SIGN_STEPS));
+}
+
+float kmv_sign_log2(const kmv_sign_odds *o, float cosine)
 {
     const double half_sine = sqrt(fmin(fmax(0.5 - 0.5 * (double)cosine, 0), 1));
     const double place = half_sine * KMV_SIGN_STEPS;
@@ -39,8 +47,8 @@ float kmv_sign_log2(const kmv_sign_tables *t, float cosine)
     const float part = (float)(place - (double)step);
 
     if (half_sine > STEEP)
-        return (float)kmv_sign_log2_exact(t->shape, angle_of(half_sine));
-    return t->log2_u[step] + part * (t->log2_u[step + 1] - t->log2_u[step]);
+        return (float)kmv_sign_log2_exact(o->shape, angle_of(half_sine));
+    return o->log2_u[step] + part * (o->log2_u[step + 1] - o->log2_u[step]);
 }
 
 /* ---- codes ----------------------------------------------------------------------------------- */
@@ -140,7 +148,6 @@ kmv_status kmv_sign_tables_init(kmv_sign_tables *t, kmv_sign_shape shape, const 
         (out.start = kmv_alloc_raw(shape.tables, (codes + 1) * sizeof(uint32_t), "tables", err)) ==
             NULL ||
         (out.key = kmv_alloc_raw(shape.tables, k->n * sizeof(uint32_t), "tables", err)) == NULL ||
-        (out.log2_u = kmv_alloc(KMV_SIGN_STEPS + 2, sizeof(float), "probabilities", err)) == NULL ||
         (st = draw_directions(&across, shape, k->d, tile, key, err)) != KMV_OK ||
         (st = hash_points(q, &across, shape, threads, out.q_code, cost, err)) != KMV_OK ||
         (st = hash_points(k, &across, shape, threads, k_code, cost, err)) != KMV_OK) {
@@ -150,9 +157,6 @@ kmv_status kmv_sign_tables_init(kmv_sign_tables *t, kmv_sign_shape shape, const 
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t table = 0; table < shape.tables; table++)
         fill_table(&out, table, k_code);
-    for (size_t s = 0; s < KMV_SIGN_STEPS + 2; s++)
-        out.log2_u[s] =
-            (float)kmv_sign_log2_exact(shape, angle_of((double)s / (double)KMV_SIGN_STEPS));
     *t = out;
 out:
     kmv_directions_clear(&across);
@@ -165,7 +169,6 @@ void kmv_sign_tables_clear(kmv_sign_tables *t)
     kmv_free(t->q_code);
     kmv_free(t->start);
     kmv_free(t->key);
-    kmv_free(t->log2_u);
     *t = (kmv_sign_tables){0};
 }
 

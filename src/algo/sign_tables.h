@@ -15,7 +15,7 @@
 #include "algo/scaled.h"
 #include "gauss/tile.h"
 
-enum { KMV_SIGN_BITS_MAX = 16, KMV_SIGN_TABLES_MAX = 4096, KMV_SIGN_STEPS = 8192 };
+enum { KMV_SIGN_BITS_MAX = 16, KMV_SIGN_TABLES_MAX = 4096, KMV_SIGN_STEPS = 1024 };
 
 typedef struct {
     size_t bits, tables, matches;
@@ -28,7 +28,6 @@ typedef struct {
     uint16_t *q_code; /* n_q x tables */
     uint32_t *start;  /* tables x (2^bits + 1) */
     uint32_t *key;    /* tables x n_k: by code, ascending within one */
-    float *log2_u;    /* by sin(theta / 2), KMV_SIGN_STEPS + 1 of them */
 } kmv_sign_tables;
 
 /**
@@ -49,9 +48,16 @@ void kmv_sign_tables_clear(kmv_sign_tables *t);
 size_t kmv_sign_tables_find(const kmv_sign_tables *t, size_t i, uint16_t *met, uint32_t *list,
                             double *visited);
 
+/** u as a table over sin(theta / 2). */
+typedef struct {
+    kmv_sign_shape shape;
+    float log2_u[KMV_SIGN_STEPS + 2];
+} kmv_sign_odds;
+void kmv_sign_odds_fill(kmv_sign_odds *o, kmv_sign_shape shape);
+
 /** log2 u for the cosine of an angle: from the table, within 1e-3 of kmv_sign_log2_exact where
- *  theta < 0.9 pi, and that itself beyond. */
-float kmv_sign_log2(const kmv_sign_tables *t, float cosine);
+ *  sin(theta / 2) <= 0.9, and that itself beyond. */
+float kmv_sign_log2(const kmv_sign_odds *o, float cosine);
 
 /** log2 u, computed; at least log2 of the smallest normal double. */
 double kmv_sign_log2_exact(kmv_sign_shape shape, double theta);
