@@ -70,7 +70,7 @@ kmv_status kmv_halving_init(kmv_halving *h, const kmv_row_lists *lists, kmv_comp
     }
     out.top = (float)(LOG2_E * norm2_max) - TOP;
     if ((out.from = kmv_alloc(shape.covered + 1, sizeof *out.from, "thinned keys", err)) == NULL ||
-        (out.to = kmv_alloc(shape.covered / 2 + 1, sizeof *out.to, "thinned keys", err)) == NULL ||
+        (out.to = kmv_alloc(shape.covered + 1, sizeof *out.to, "thinned keys", err)) == NULL ||
         (out.sign = kmv_alloc((size_t)threads, room * sizeof *out.sign, "signs", err)) == NULL ||
         (out.kernel = kmv_alloc((size_t)threads, room * sizeof *out.kernel, "kernel", err)) ==
             NULL ||

@@ -36,7 +36,7 @@ typedef struct {
     int threads;
     float top;      /* base-2 exponent that counts as 2^100 */
     uint32_t *from; /* covered: the result's first `kept` */
-    uint32_t *to;   /* covered / 2 */
+    uint32_t *to;   /* covered; the two change places */
     float *sign;    /* threads x largest set */
     float *kernel;  /* threads x largest set */
     float *product; /* threads x largest set */
