@@ -142,7 +142,11 @@ static void whole_rows(void **state)
                 order[j] = (j * 7 + 3) % N_K;
             CHECK_OK(kmv_row_lists_order(&l, order, &err));
             CHECK_OK(kmv_softmax_sums_init(&sums, kmv_tile_best(), 1, R, &err));
-            kmv_row_lists_load(&l, a.x, R);
+            if (shifted) /* copied, or read where it lies */
+                kmv_row_lists_load(&l, a.x, R);
+            else
+                kmv_row_lists_take(&l, a.x, R);
+            assert_true(shifted == (l.x == NULL));
             memset(a.y, 0, N_Q * R * sizeof *a.y);
             for (size_t i = 0; i < N_Q; i++) {
                 uint32_t *list = kmv_row_list(&l, 0);

@@ -248,7 +248,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     double pairs = 0;
 
     (void)err;
-    kmv_row_lists_load(&s->lists, context->x, context->r);
+    kmv_row_lists_take(&s->lists, context->x, context->r);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1) reduction(+ : pairs)
     for (size_t first = 0; first < q->n; first += rows) {
         const int thread = omp_get_thread_num();

@@ -265,7 +265,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     size_t evaluated = 0;
 
     (void)err;
-    kmv_row_lists_load(&s->lists, context->x, r);
+    kmv_row_lists_take(&s->lists, context->x, r);
     memset(context->y, 0, n_q * r * sizeof *context->y);
     for (size_t first = 0, tables; first < s->draws; first += tables) {
         tables = s->draws - first < BATCH ? s->draws - first : BATCH;

@@ -202,7 +202,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     double pairs = 0, visited = 0;
 
     (void)err;
-    kmv_row_lists_load(&s->lists, context->x, r);
+    kmv_row_lists_take(&s->lists, context->x, r);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 8) reduction(+ : pairs, visited)
     for (size_t i = 0; i < n_q; i++)
         pairs += (double)attend_row(s, i, omp_get_thread_num(), r, context->y + i * r, &visited);

@@ -146,7 +146,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     double kept = 0;
 
     (void)err;
-    kmv_row_lists_load(&s->lists, context->x, r);
+    kmv_row_lists_take(&s->lists, context->x, r);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1)
     for (size_t block = 0; block < (q->n + width - 1) / width; block++) {
         const int thread = omp_get_thread_num();

@@ -136,9 +136,12 @@ static int holds(kmv_key_ranges g, size_t key)
     return key < g.sinks || (key >= g.first && key < g.end);
 }
 
-/* Whether rows from .. to - 1 all take all keys first .. end - 1. */
+/* Whether rows from .. to - 1 all take all keys first .. end - 1. Where values are read as lists
+ * need them there are none for the tiles. */
 static int whole(const work *w, size_t from, size_t to, size_t first, size_t end)
 {
+    if (w->s->lists.x != NULL)
+        return 0;
     for (size_t i = from; i < to && i < w->rows; i++) {
         const kmv_key_ranges g = w->range[i];
 
@@ -261,7 +264,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     double pairs = 0;
 
     (void)err;
-    kmv_row_lists_load(&s->lists, context->x, r);
+    kmv_row_lists_take(&s->lists, context->x, r);
     kmv_softmax_sums_reset(&s->sums, 0, s->sums.capacity);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1) reduction(+ : pairs)
     for (size_t block = 0; block < blocks; block += KMV_BLOCKS_MAX)

@@ -6,7 +6,10 @@
 
 #include "base/mem.h"
 
-enum { CHUNK = 1024 }; /* terms of a float sum */
+enum {
+    CHUNK = 1024, /* terms of a float sum */
+    FEW = 64      /* keys per query from which on X is not copied */
+};
 
 static const double LOG2_E = 1.44269504088896340736;
 
@@ -106,8 +109,20 @@ kmv_status kmv_row_lists_order(kmv_row_lists *l, const size_t *order, kmv_error 
     return KMV_OK;
 }
 
+void kmv_row_lists_take(kmv_row_lists *l, const double *x, size_t r)
+{
+    if (l->problem->q->n > l->problem->k->n / FEW) {
+        kmv_row_lists_load(l, x, r);
+        return;
+    }
+    l->x = x;
+    l->values.r = r;
+    l->values.unit = 1;
+}
+
 void kmv_row_lists_load(kmv_row_lists *l, const double *x, size_t r)
 {
+    l->x = NULL;
     kmv_values_load(&l->values, &l->slots, x, r, l->threads);
 }
 
@@ -136,13 +151,36 @@ void kmv_row_exponents(const kmv_row_lists *l, size_t i, const uint32_t *list, s
         exponent[t] *= factor;
 }
 
+/* y[c] += sum of p[t] times the values of the list, in units of values.unit. */
+static void combine(const kmv_row_lists *l, int thread, const float *p, const uint32_t *list,
+                    size_t count, double factor, double *y)
+{
+    const size_t r = l->values.r;
+    float *part = l->part + (size_t)thread * l->values.ld;
+
+    if (l->x != NULL) {
+        for (size_t t = 0; t < count; t++) {
+            const size_t key = l->slots.index != NULL ? l->slots.index[list[t]] : list[t];
+            const double weight = (double)p[t];
+
+            for (size_t c = 0; c < r; c++)
+                y[c] += weight * l->x[key * r + c];
+        }
+        return;
+    }
+    memset(part, 0, l->values.ld * sizeof *part);
+    l->kernel->combine(p, l->values.x, l->values.ld, list, count, part);
+    for (size_t c = 0; c < r; c++)
+        y[c] += factor * (double)part[c];
+}
+
 /* One chunk into the thread's row of sums. */
 static void sum_chunk(kmv_row_lists *l, int thread, const uint32_t *list, float *exponent,
                       size_t count)
 {
     kmv_softmax_sums *row = &l->row;
-    float *part = l->part + (size_t)thread * l->values.ld, top = -INFINITY;
-    double *y = row->y + (size_t)thread * row->ld, sum = 0;
+    float top = -INFINITY;
+    double sum = 0;
 
     for (size_t t = 0; t < count; t++)
         top = exponent[t] > top ? exponent[t] : top;
@@ -155,10 +193,7 @@ static void sum_chunk(kmv_row_lists *l, int thread, const uint32_t *list, float 
     l->tile->exp2(exponent, count);
     for (size_t t = 0; t < count; t++)
         sum += (double)exponent[t];
-    memset(part, 0, l->values.ld * sizeof *part);
-    l->kernel->combine(exponent, l->values.x, l->values.ld, list, count, part);
-    for (size_t c = 0; c < l->values.r; c++)
-        y[c] = (double)part[c];
+    combine(l, thread, exponent, list, count, 1, row->y + (size_t)thread * row->ld);
     row->top[thread] = top;
     row->sum[thread] = sum;
 }
@@ -176,13 +211,8 @@ void kmv_row_add(kmv_row_lists *l, int thread, const uint32_t *list, float *expo
 void kmv_row_add_weighted(kmv_row_lists *l, int thread, const uint32_t *list, const float *weight,
                           size_t count, double *y)
 {
-    float *part = l->part + (size_t)thread * l->values.ld;
-
     for (size_t t = 0, take; t < count; t += take) {
         take = count - t < CHUNK ? count - t : CHUNK;
-        memset(part, 0, l->values.ld * sizeof *part);
-        l->kernel->combine(weight + t, l->values.x, l->values.ld, list + t, take, part);
-        for (size_t c = 0; c < l->values.r; c++)
-            y[c] += l->values.unit * (double)part[c];
+        combine(l, thread, weight + t, list + t, take, l->values.unit, y);
     }
 }

@@ -20,6 +20,7 @@ typedef struct {
     kmv_scaled q, k;      /* in units of sigma; k by key slot. Empty without points */
     kmv_packed slots;     /* the order alone, as kmv_values_load reads it; nothing of it is owned */
     kmv_values values;    /* by key slot */
+    const double *x;      /* borrowed for one product, instead of values; or NULL */
     kmv_softmax_sums row; /* of each thread: a list at a time */
     float *part;          /* threads x values.ld */
     size_t capacity;      /* room of a thread's list and exponents */
@@ -39,8 +40,13 @@ void kmv_row_lists_clear(kmv_row_lists *l);
  *  taken. KMV_ENOMEM leaves the slots as they are. */
 kmv_status kmv_row_lists_order(kmv_row_lists *l, const size_t *order, kmv_error *err);
 
-/** Take X, n_k x r. Allocates nothing. */
+/** Take X, n_k x r, as floats. Allocates nothing. */
 void kmv_row_lists_load(kmv_row_lists *l, const double *x, size_t r);
+
+/** The same where there are many queries; where there are few, X is borrowed for this product and
+ *  rows are read from it as lists need them, in double: most are never needed. `values` is then
+ *  not filled. */
+void kmv_row_lists_take(kmv_row_lists *l, const double *x, size_t r);
 
 /** The list and the exponents of a thread. */
 uint32_t *kmv_row_list(const kmv_row_lists *l, int thread);
