@@ -53,6 +53,8 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
     const opts *o = opt;
 
     (void)r;
+    if (problem->k->n >= UINT32_MAX)
+        return "2^32 keys or more";
     return kmv_key_window_rejects(problem, (kmv_key_window){o->sinks, o->window});
 }
 
