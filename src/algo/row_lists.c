@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum {
+    LANES = 16,   /* independent sums: one vector operation each */
     CHUNK = 1024, /* terms of a float sum */
     FEW = 64      /* keys per query from which on X is not copied */
 };
@@ -174,16 +175,49 @@ static void combine(const kmv_row_lists *l, int thread, const float *p, const ui
         y[c] += factor * (double)part[c];
 }
 
+static float largest(const float *v, size_t count)
+{
+    float part[LANES], top = -INFINITY;
+    size_t t = 0;
+
+    for (size_t m = 0; m < LANES; m++)
+        part[m] = -INFINITY;
+    for (; t + LANES <= count; t += LANES) {
+        for (size_t m = 0; m < LANES; m++)
+            part[m] = v[t + m] > part[m] ? v[t + m] : part[m];
+    }
+    for (; t < count; t++)
+        top = v[t] > top ? v[t] : top;
+    for (size_t m = 0; m < LANES; m++)
+        top = part[m] > top ? part[m] : top;
+    return top;
+}
+
+/* Of at most CHUNK numbers. */
+static double sum_of(const float *v, size_t count)
+{
+    float part[LANES] = {0};
+    double sum = 0;
+    size_t t = 0;
+
+    for (; t + LANES <= count; t += LANES) {
+        for (size_t m = 0; m < LANES; m++)
+            part[m] += v[t + m];
+    }
+    for (; t < count; t++)
+        sum += (double)v[t];
+    for (size_t m = 0; m < LANES; m++)
+        sum += (double)part[m];
+    return sum;
+}
+
 /* One chunk into the thread's row of sums. */
 static void sum_chunk(kmv_row_lists *l, int thread, const uint32_t *list, float *exponent,
                       size_t count)
 {
     kmv_softmax_sums *row = &l->row;
-    float top = -INFINITY;
-    double sum = 0;
+    float top = largest(exponent, count);
 
-    for (size_t t = 0; t < count; t++)
-        top = exponent[t] > top ? exponent[t] : top;
     kmv_softmax_sums_reset(row, (size_t)thread, 1);
     if (!isfinite(top)) /* all left out */
         return;
@@ -191,11 +225,9 @@ static void sum_chunk(kmv_row_lists *l, int thread, const uint32_t *list, float 
     for (size_t t = 0; t < count; t++)
         exponent[t] -= top;
     l->tile->exp2(exponent, count);
-    for (size_t t = 0; t < count; t++)
-        sum += (double)exponent[t];
     combine(l, thread, exponent, list, count, 1, row->y + (size_t)thread * row->ld);
     row->top[thread] = top;
-    row->sum[thread] = sum;
+    row->sum[thread] = sum_of(exponent, count);
 }
 
 void kmv_row_add(kmv_row_lists *l, int thread, const uint32_t *list, float *exponent, size_t count,

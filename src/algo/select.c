@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { DIGIT = 11, DIGITS = 3, BINS = 1 << DIGIT, SAMPLE = 512 };
+enum { DIGIT = 8, BINS = 1 << DIGIT, SAMPLE = 512 };
 
 /* Bits of v as a number in the order of v. */
 static uint32_t rank_of(float v)
@@ -23,22 +23,21 @@ static float at(const float *v, const uint32_t *list, size_t t)
 /* The k-th largest of n, 1 <= k <= n, as its rank: digit by digit, the highest first. */
 static uint32_t kth_rank(const float *v, const uint32_t *list, size_t n, size_t k)
 {
-    static const unsigned shift[DIGITS] = {21, 10, 0};
-    static const uint32_t digit_mask[DIGITS] = {0x7ff, 0x7ff, 0x3ff};
     uint32_t prefix = 0, known = 0;
 
-    for (size_t level = 0; level < DIGITS; level++) {
-        uint32_t bins[BINS] = {0}, digit = digit_mask[level];
+    for (unsigned shift = 32; shift > 0;) {
+        uint32_t bins[BINS] = {0}, digit = BINS - 1;
 
+        shift -= DIGIT;
         for (size_t t = 0; t < n; t++) {
             const uint32_t rank = rank_of(at(v, list, t));
 
-            bins[(rank >> shift[level]) & digit_mask[level]] += (rank & known) == prefix ? 1u : 0u;
+            bins[(rank >> shift) & (BINS - 1)] += (rank & known) == prefix ? 1u : 0u;
         }
         while (bins[digit] < k)
             k -= bins[digit--];
-        prefix |= digit << shift[level];
-        known |= digit_mask[level] << shift[level];
+        prefix |= digit << shift;
+        known |= (uint32_t)(BINS - 1) << shift;
     }
     return prefix;
 }
