@@ -56,23 +56,13 @@ void kmv_euclid_hash_draw(kmv_euclid_hash *h, size_t d, uint64_t key)
     }
 }
 
-uint64_t kmv_euclid_hash_code(const kmv_euclid_hash *h, const float *u)
+uint64_t kmv_euclid_hash_cell(const kmv_euclid_hash *h, const float *shift, const float *product)
 {
-    float place[KMV_HASHES_MAX];
     uint64_t code = 0;
 
-    for (size_t c = 0; c < h->columns; c += COLUMNS_STEP) {
-        float part[COLUMNS_STEP] = {0}; /* a fixed number, so that they stay in registers */
-
-        for (size_t l = 0; l < h->ld; l++) {
-            for (size_t m = 0; m < COLUMNS_STEP; m++)
-                part[m] += u[l] * h->directions[l * h->columns + c + m];
-        }
-        memcpy(place + c, part, sizeof part);
-    }
     for (size_t m = 0; m < h->hashes; m++) {
         /* The float itself names the cell: it may lie beyond any integer type. */
-        const float cell = floorf(place[m] + h->shift[m]) + 0.0f; /* no negative zero */
+        const float cell = floorf(product[m] + shift[m]) + 0.0f; /* no negative zero */
         uint32_t bits;
 
         memcpy(&bits, &cell, sizeof bits);
@@ -83,6 +73,22 @@ uint64_t kmv_euclid_hash_code(const kmv_euclid_hash *h, const float *u)
         code ^= code >> 31;
     }
     return code;
+}
+
+uint64_t kmv_euclid_hash_code(const kmv_euclid_hash *h, const float *u)
+{
+    float place[KMV_HASHES_MAX];
+
+    for (size_t c = 0; c < h->columns; c += COLUMNS_STEP) {
+        float part[COLUMNS_STEP] = {0}; /* a fixed number, so that they stay in registers */
+
+        for (size_t l = 0; l < h->ld; l++) {
+            for (size_t m = 0; m < COLUMNS_STEP; m++)
+                part[m] += u[l] * h->directions[l * h->columns + c + m];
+        }
+        memcpy(place + c, part, sizeof part);
+    }
+    return kmv_euclid_hash_cell(h, h->shift, place);
 }
 
 kmv_status kmv_cells_init(kmv_cells *c, size_t capacity, kmv_error *err)

@@ -40,6 +40,9 @@ void kmv_euclid_hash_draw(kmv_euclid_hash *h, size_t d, uint64_t key);
  *  with probability 2^-64 only. Cost 2 ld columns flops. */
 uint64_t kmv_euclid_hash_code(const kmv_euclid_hash *h, const float *u);
 
+/** The same from the products with the functions' directions. */
+uint64_t kmv_euclid_hash_cell(const kmv_euclid_hash *h, const float *shift, const float *product);
+
 /** Items 0 .. n-1 grouped by code. */
 typedef struct {
     size_t capacity, slots;

@@ -1,0 +1,195 @@
+/* See attention.h. */
+#include "attention.h"
+
+#include "check.h"
+
+#include <gsl/gsl_randist.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "gauss/reference.h"
+#include "gauss/tile.h"
+
+static void draw_points(kmv_points *p, size_t n, attention_shape s, gsl_rng *rng)
+{
+    kmv_error err = {""};
+
+    CHECK_OK(kmv_points_init(p, n, s.d, &err));
+    for (size_t i = 0; i < n; i++) {
+        for (size_t l = 0; l < s.d; l++)
+            p->x[i * p->ld + l] = (float)(s.shift + gsl_ran_gaussian(rng, s.spread));
+    }
+}
+
+void attention_make(attention *a, attention_shape s)
+{
+    gsl_rng *rng = kmv_rng_create(kmv_stream_key(s.seed, "attention", 0), NULL);
+
+    *a = (attention){.r = s.r};
+    draw_points(&a->q, s.n_q, s, rng);
+    draw_points(&a->k, s.n_k, s, rng);
+    a->x = calloc(s.n_k * s.r, sizeof *a->x);
+    a->y = calloc(s.n_q * s.r, sizeof *a->y);
+    a->want = calloc(s.n_q * s.r, sizeof *a->want);
+    for (size_t j = 0; j < s.n_k * s.r; j++)
+        a->x[j] = gsl_ran_gaussian(rng, 1);
+    gsl_rng_free(rng);
+    a->problem = (kmv_problem){
+        .q = &a->q, .k = &a->k, .matrix = s.matrix, .causal = s.causal, .sigma = s.sigma};
+    attention_reference(a);
+}
+
+void attention_reference(attention *a)
+{
+    kmv_error err = {""};
+
+    CHECK_OK(kmv_reference_product(&a->problem, NULL, a->q.n, a->x, a->r, 1, a->want, &err));
+}
+
+void attention_clear(attention *a)
+{
+    kmv_points_clear(&a->q);
+    kmv_points_clear(&a->k);
+    free(a->x);
+    free(a->y);
+    free(a->want);
+}
+
+void attention_run(attention *a, const char *algo, const char *options, const char *isa,
+                   int threads, uint64_t seed, kmv_report *report)
+{
+    const kmv_settings settings = {
+        .eps = 0.1, .delta = 0.01, .r = a->r, .threads = threads, .isa = isa, .seed = seed};
+    kmv_plan *plan = NULL;
+    kmv_error err = {""};
+
+    for (size_t i = 0; i < a->q.n * a->r; i++)
+        a->y[i] = NAN; /* to be overwritten */
+    CHECK_OK(kmv_plan_create(kmv_algo_find(algo), &a->problem, options, &settings, &plan, &err));
+    CHECK_OK(kmv_plan_apply(plan, a->x, a->r, a->y, report, &err));
+    kmv_plan_destroy(plan);
+}
+
+double attention_error(const attention *a)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < a->q.n * a->r; i++)
+        sum += (a->y[i] - a->want[i]) * (a->y[i] - a->want[i]);
+    return sqrt(sum);
+}
+
+double attention_size(const attention *a)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < a->k.n * a->r; j++)
+        sum += a->x[j] * a->x[j];
+    return sqrt(sum);
+}
+
+/* Logits up to some thousands, which overflow any exponential in float: right to what rounding them
+ * leaves, 4000 2^-24 times a few of each weight. */
+static void check_large_logits(const char *algo, const char *options, int causal)
+{
+    attention a;
+
+    attention_make(&a, (attention_shape){.n_q = 50,
+                                         .n_k = 64,
+                                         .d = 48,
+                                         .r = 2,
+                                         .matrix = KMV_SOFTMAX,
+                                         .causal = causal,
+                                         .sigma = 1,
+                                         .spread = 10,
+                                         .seed = 8});
+    attention_run(&a, algo, options, NULL, 1, 5, NULL);
+    CHECK_CLOSE(attention_error(&a), 0, 5e-3 * attention_size(&a));
+    attention_clear(&a);
+}
+
+void attention_check_exact(const char *algo, const char *options, kmv_matrix matrix, int causal,
+                           int more_queries)
+{
+    static const size_t shapes[][3] = {{1, 1, 1},    {1, 300, 5},    {16, 257, 20},
+                                       {97, 97, 33}, {131, 131, 64}, {70, 20, 7}};
+    const kmv_tile *tile;
+
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        for (size_t r = 1; r <= 3; r += 2) {
+            attention a;
+
+            if (shapes[s][0] > shapes[s][1] && !more_queries)
+                continue;
+            attention_make(&a, (attention_shape){.n_q = shapes[s][0],
+                                                 .n_k = shapes[s][1],
+                                                 .d = shapes[s][2],
+                                                 .r = r,
+                                                 .matrix = matrix,
+                                                 .causal = causal,
+                                                 .sigma = pow((double)shapes[s][2], 0.25),
+                                                 .spread = 1,
+                                                 .seed = 1});
+            for (size_t t = 0; (tile = kmv_tile_at(t)) != NULL; t++) {
+                if (!tile->can_run())
+                    continue;
+                attention_run(&a, algo, options, tile->name, 1, 5, NULL);
+                /* Exponents reach about 30 here; each is off by a few 2^-24 of the norms it is made
+                 * of, an entry by 1e-5 of itself, and a row by that times sum |entry| |x|. */
+                CHECK_CLOSE(attention_error(&a), 0,
+                            2e-5 * attention_size(&a) * (matrix == KMV_GAUSS ? 3 : 1));
+            }
+            attention_clear(&a);
+        }
+    }
+    if (matrix == KMV_SOFTMAX)
+        check_large_logits(algo, options, causal);
+}
+
+void attention_check_repeatable(const char *algo, const char *options, kmv_matrix matrix,
+                                int causal, int random)
+{
+    attention a;
+    kmv_settings settings = KMV_SETTINGS_DEFAULT;
+    kmv_error err = {""};
+    kmv_plan *plan = NULL;
+    double *first;
+    size_t bytes, calls;
+
+    attention_make(&a, (attention_shape){.n_q = 203,
+                                         .n_k = 211,
+                                         .d = 19,
+                                         .r = 3,
+                                         .matrix = matrix,
+                                         .causal = causal,
+                                         .sigma = 2,
+                                         .spread = 1,
+                                         .seed = 2});
+    bytes = a.q.n * a.r * sizeof *a.y;
+    first = malloc(bytes);
+    for (int threads = 1; threads <= 3; threads++) {
+        attention_run(&a, algo, options, NULL, threads, 9, NULL);
+        for (size_t i = 0; i < a.q.n * a.r; i++)
+            assert_true(isfinite(a.y[i]));
+        if (threads == 1)
+            memcpy(first, a.y, bytes);
+        else
+            assert_memory_equal(a.y, first, bytes);
+    }
+    attention_run(&a, algo, options, NULL, 2, 10, NULL);
+    assert_int_equal(memcmp(a.y, first, bytes) != 0, random);
+
+    settings.r = a.r;
+    settings.threads = 2;
+    CHECK_OK(kmv_plan_create(kmv_algo_find(algo), &a.problem, options, &settings, &plan, &err));
+    calls = kmv_mem_calls();
+    CHECK_OK(kmv_plan_apply(plan, a.x, a.r, a.y, NULL, &err));
+    CHECK_OK(kmv_plan_apply(plan, a.x, 1, a.y, NULL, &err)); /* fewer columns than planned */
+    CHECK_OK(kmv_plan_apply(plan, a.x, a.r, a.y, NULL, &err));
+    assert_int_equal(kmv_mem_calls(), calls);
+    kmv_plan_destroy(plan);
+    free(first);
+    attention_clear(&a);
+}

@@ -1,0 +1,51 @@
+/* Problems, products and what every comparator is asked: the same answer as the reference when its
+ * budget is everything, equal bits for any number of threads, no allocation in apply. */
+#ifndef KMV_TESTS_ATTENTION_H
+#define KMV_TESTS_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kmv.h"
+
+typedef struct {
+    kmv_points q, k;
+    kmv_problem problem; /* points at q and k once attention_ready was called */
+    size_t r;
+    double *x, *y, *want; /* n_k x r; n_q x r twice, want from the reference */
+} attention;
+
+/** How points are drawn: N(0, spread^2) a coordinate, queries and keys shifted by `shift`. */
+typedef struct {
+    size_t n_q, n_k, d, r;
+    kmv_matrix matrix;
+    int causal;
+    double sigma, spread, shift;
+    uint64_t seed;
+} attention_shape;
+
+/** Points, x ~ N(0, 1) and the reference product. Clear with attention_clear. */
+void attention_make(attention *a, attention_shape shape);
+void attention_reference(attention *a);
+void attention_clear(attention *a);
+
+/** a->y = the product by that algorithm; report may be NULL (its texts die with the plan). isa
+ * NULL: the best. */
+void attention_run(attention *a, const char *algo, const char *options, const char *isa,
+                   int threads, uint64_t seed, kmv_report *report);
+
+/** |y - want|_F, |x|_F. */
+double attention_error(const attention *a);
+double attention_size(const attention *a);
+
+/** With these options the algorithm computes everything: for shapes from one point on, r = 1 and 3,
+ *  all instruction sets. more_queries: also with n_q > n_k (full only). */
+void attention_check_exact(const char *algo, const char *options, kmv_matrix matrix, int causal,
+                           int more_queries);
+
+/** Equal bits for 1, 2 and 3 threads; another seed gives others where `random`; apply does not
+ *  allocate; fewer columns than planned; rows of y all written. */
+void attention_check_repeatable(const char *algo, const char *options, kmv_matrix matrix,
+                                int causal, int random);
+
+#endif
