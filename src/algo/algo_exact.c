@@ -5,6 +5,7 @@
 #include "algo/algo.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "gauss/few_queries.h"
 #include "gauss/leaf_product.h"
 #include "gauss/product.h"
 
@@ -13,6 +14,7 @@ typedef struct {
     kmv_packed q, k;
     kmv_workspace *workspace;
     kmv_leaf_product *softmax; /* for softmax: instead of all above */
+    kmv_few_queries *few;      /* for softmax of few queries: instead of that */
     int threads;
 } state;
 
@@ -26,6 +28,7 @@ static void destroy(void *s)
     kmv_packed_clear(&st->k);
     kmv_workspace_destroy(st->workspace);
     kmv_leaf_product_destroy(st->softmax);
+    kmv_few_queries_destroy(st->few);
     kmv_free(st);
 }
 
@@ -43,6 +46,16 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
         return KMV_ENOMEM;
     s->problem = *problem;
     s->threads = context->threads;
+    if (problem->matrix == KMV_SOFTMAX && n_q <= KMV_FEW_QUERIES_MAX) {
+        if ((st = kmv_few_queries_create(&s->problem, tile, context->settings->r, s->threads,
+                                         &s->few, err)) != KMV_OK)
+            goto out;
+        snprintf(context->text, context->text_size,
+                 "exact: all pairs, %s, keys and values read once for %zu queries", tile->vectors,
+                 n_q);
+        *out = s;
+        return KMV_OK;
+    }
     if (problem->matrix == KMV_SOFTMAX) {
         if ((st = kmv_leaf_product_create(&s->problem, tile, n_q, context->settings->r, s->threads,
                                           &s->softmax, context->cost, err)) != KMV_OK)
@@ -90,9 +103,11 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
 {
     state *st = s;
 
-    if (st->softmax != NULL)
-        return kmv_leaf_product_apply(st->softmax, context->x, context->r, context->y,
-                                      context->cost)
+    if (st->softmax != NULL || st->few != NULL)
+        return (st->few != NULL ? kmv_few_queries_apply(st->few, context->x, context->r, context->y,
+                                                        context->cost)
+                                : kmv_leaf_product_apply(st->softmax, context->x, context->r,
+                                                         context->y, context->cost))
                    ? KMV_OK
                    : kmv_fail(err, KMV_ENOTSUP, "exact: logits leave the range of float32");
     kmv_product(&st->q, &st->k, &st->problem, context->x, NULL, context->r, st->threads,
