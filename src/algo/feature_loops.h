@@ -23,7 +23,7 @@ typedef struct {
     /** to[i] = a[i] b[i], i < n. */
     void (*multiply)(const float *a, const float *b, size_t n, float *to);
     /** cos[i] = cos(2 pi t), sin[i] = sin(2 pi t), t = turns[i] + phase[i] (phase NULL: 0), i < n;
-     *  cos may be turns. |t| < 2^22. Absolute error 4e-7, and what rounding t to float does. */
+     *  cos may be turns. |t| < 2^22. Absolute error 7e-7, and what rounding t to float does. */
     void (*cos_sin)(const float *turns, const float *phase, size_t n, float *cos, float *sin);
 } kmv_feature_loops;
 
