@@ -1,85 +1,16 @@
 /* `performer`: its features against their published mean and variance, its products against its
  * entries and the exact answer. */
-#include "check.h"
+#include "small_problem.h"
 
-#include <gsl/gsl_randist.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algo/positive_features.h"
 #include "base/mem.h"
-#include "base/rng.h"
-#include "gauss/reference.h"
-#include "gauss/tile.h"
-
-typedef struct {
-    kmv_points q, k;
-    kmv_problem problem;
-    double *x, *want;
-    size_t r;
-} fixture;
-
-static fixture make(size_t n_q, size_t n_k, size_t d, size_t r, double spread, double shift)
-{
-    gsl_rng *rng = kmv_rng_create(kmv_stream_key(11, "performer", n_q * 10000 + n_k), NULL);
-    fixture f = {.r = r, .problem = {.matrix = KMV_SOFTMAX, .sigma = 1}};
-    kmv_error err = {""};
-
-    CHECK_OK(kmv_points_init(&f.q, n_q, d, &err));
-    CHECK_OK(kmv_points_init(&f.k, n_k, d, &err));
-    for (size_t i = 0; i < n_q; i++) {
-        for (size_t l = 0; l < d; l++)
-            f.q.x[i * f.q.ld + l] = (float)(gsl_ran_gaussian(rng, spread) - shift);
-    }
-    for (size_t i = 0; i < n_k; i++) {
-        for (size_t l = 0; l < d; l++)
-            f.k.x[i * f.k.ld + l] = (float)(gsl_ran_gaussian(rng, spread) + shift);
-    }
-    f.x = calloc(n_k * r, sizeof *f.x);
-    f.want = calloc(n_q * r, sizeof *f.want);
-    for (size_t i = 0; i < n_k * r; i++)
-        f.x[i] = gsl_ran_gaussian(rng, 1);
-    gsl_rng_free(rng);
-    return f;
-}
-
-static void finish(fixture *f)
-{
-    kmv_error err = {""};
-
-    f->problem.q = &f->q;
-    f->problem.k = &f->k;
-    CHECK_OK(kmv_reference_product(&f->problem, NULL, f->q.n, f->x, f->r, 2, f->want, &err));
-}
-
-static void clear(fixture *f)
-{
-    kmv_points_clear(&f->q);
-    kmv_points_clear(&f->k);
-    free(f->x);
-    free(f->want);
-}
-
-static void product(const fixture *f, const char *options, const char *isa, uint64_t stream,
-                    int threads, double *y)
-{
-    const kmv_settings settings = {
-        .eps = 0.1, .delta = 0.01, .r = f->r, .threads = threads, .isa = isa, .seed = stream};
-    kmv_plan *plan = NULL;
-    kmv_error err = {""};
-    size_t calls;
-
-    CHECK_OK(
-        kmv_plan_create(kmv_algo_find("performer"), &f->problem, options, &settings, &plan, &err));
-    calls = kmv_mem_calls();
-    CHECK_OK(kmv_plan_apply(plan, f->x, f->r, y, NULL, &err));
-    assert_int_equal(kmv_mem_calls(), calls);
-    kmv_plan_destroy(plan);
-}
 
 /* The terms of the estimate of exp(u.v), one per direction, of the pair (0, 0). */
-static double *terms(const fixture *f, const kmv_positive_options *o, uint64_t key)
+static double *terms(const small_problem *f, const kmv_positive_options *o, uint64_t key)
 {
     const size_t m = o->directions * (o->hyperbolic ? 2 : 1);
     float *q = calloc(m, sizeof *q), *k = calloc(m, sizeof *k), q_scale, k_scale;
@@ -106,27 +37,8 @@ static double *terms(const fixture *f, const kmv_positive_options *o, uint64_t k
     return out;
 }
 
-typedef struct {
-    double mean, variance, fourth; /* central moments */
-} moments;
-
-static moments moments_of(const double *v, size_t n)
-{
-    moments m = {0};
-
-    for (size_t i = 0; i < n; i++)
-        m.mean += v[i] / (double)n;
-    for (size_t i = 0; i < n; i++) {
-        const double d2 = (v[i] - m.mean) * (v[i] - m.mean);
-
-        m.variance += d2 / (double)n;
-        m.fourth += d2 * d2 / (double)n;
-    }
-    return m;
-}
-
 /* u.v and |u + v|^2 of the pair (0, 0), sigma 1. */
-static void pair(const fixture *f, double *dot, double *sum2)
+static void pair(const small_problem *f, double *dot, double *sum2)
 {
     *dot = *sum2 = 0;
     for (size_t l = 0; l < f->q.d; l++) {
@@ -146,11 +58,11 @@ static void published_mean_and_variance(void **state)
     for (int hyperbolic = 0; hyperbolic < 2; hyperbolic++) {
         const kmv_positive_options o = {.directions = 65536, .hyperbolic = hyperbolic};
         const double n = (double)o.directions;
-        fixture f = make(1, 1, 6, 1, 0.3, 0);
+        small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 6, 1, 0.3, 0);
         double dot, sum2, want, *v;
         moments m;
 
-        finish(&f);
+        small_problem_finish(&f);
         pair(&f, &dot, &sum2);
         assert_true(sum2 > 0.1 && sum2 < 1.5);
         want = exp(2 * dot) * (exp(sum2) - 1);
@@ -161,7 +73,7 @@ static void published_mean_and_variance(void **state)
         CHECK_CLOSE(m.mean, exp(dot), 5 * sqrt(want / n));
         CHECK_CLOSE(m.variance, want, 5 * sqrt((m.fourth - m.variance * m.variance) / n));
         free(v);
-        clear(&f);
+        small_problem_clear(&f);
     }
 }
 
@@ -172,13 +84,13 @@ static void orthogonal_is_no_worse(void **state)
 {
     enum { DRAWS = 4000, M = 8 };
     const kmv_positive_options o = {.directions = M, .orthogonal = 1};
-    fixture f = make(1, 1, 8, 1, 0.35, 0);
+    small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 8, 1, 0.35, 0);
     double dot, sum2, gain, bound, *estimate = calloc(DRAWS, sizeof *estimate);
     double *error2 = calloc(DRAWS, sizeof *error2);
     moments m;
 
     (void)state;
-    finish(&f);
+    small_problem_finish(&f);
     pair(&f, &dot, &sum2);
     for (size_t t = 0; t < DRAWS; t++) {
         double *v = terms(&f, &o, 100 + t);
@@ -195,18 +107,7 @@ static void orthogonal_is_no_worse(void **state)
     assert_true(m.mean <= bound + 5 * sqrt(m.variance / DRAWS));
     free(estimate);
     free(error2);
-    clear(&f);
-}
-
-static double error_of(const fixture *f, const double *y)
-{
-    double e2 = 0, x2 = 0;
-
-    for (size_t i = 0; i < f->q.n * f->r; i++)
-        e2 += (y[i] - f->want[i]) * (y[i] - f->want[i]);
-    for (size_t i = 0; i < f->k.n * f->r; i++)
-        x2 += f->x[i] * f->x[i];
-    return sqrt(e2 / x2);
+    small_problem_clear(&f);
 }
 
 /* With |u + v|^2 about 0.7 an entry is off by sqrt((e^0.7 - 1) / M) = 1 / sqrt(M) relative to
@@ -221,22 +122,22 @@ static void converges(void **state)
     (void)state;
     for (int causal = 0; causal < 2; causal++) {
         for (size_t t = 0; t < 4; t++) {
-            fixture f = make(150, 190, 4, 3, 0.3, 0);
+            small_problem f = small_problem_make(KMV_SOFTMAX, 150, 190, 4, 3, 0.3, 0);
             double *y = calloc(150 * 3, sizeof *y), coarse, fine;
             char text[80];
 
             f.problem.causal = causal;
-            finish(&f);
+            small_problem_finish(&f);
             snprintf(text, sizeof text, "features=64%s", options[t]);
-            product(&f, text, NULL, 1, 2, y);
-            coarse = error_of(&f, y);
+            small_problem_product(&f, "performer", text, NULL, 1, 2, y);
+            coarse = small_problem_error(&f, y);
             snprintf(text, sizeof text, "features=4096%s", options[t]);
-            product(&f, text, NULL, 1, 2, y);
-            fine = error_of(&f, y);
+            small_problem_product(&f, "performer", text, NULL, 1, 2, y);
+            fine = small_problem_error(&f, y);
             assert_true(coarse <= 2 / sqrt(64.0) && fine <= 2 / sqrt(4096.0));
             assert_true(fine <= coarse / 2);
             free(y);
-            clear(&f);
+            small_problem_clear(&f);
         }
     }
 }
@@ -245,14 +146,14 @@ static void converges(void **state)
  * of the spread alone. */
 static void centre_takes_shifts_off(void **state)
 {
-    fixture f = make(100, 100, 4, 1, 0.3, 2);
+    small_problem f = small_problem_make(KMV_SOFTMAX, 100, 100, 4, 1, 0.3, 2);
     double y[100];
 
     (void)state;
-    finish(&f);
-    product(&f, "features=4096,centre=yes", NULL, 1, 2, y);
-    assert_true(error_of(&f, y) <= 2 / sqrt(4096.0));
-    clear(&f);
+    small_problem_finish(&f);
+    small_problem_product(&f, "performer", "features=4096,centre=yes", NULL, 1, 2, y);
+    assert_true(small_problem_error(&f, y) <= 2 / sqrt(4096.0));
+    small_problem_clear(&f);
 }
 
 /* Logits up to +-2000: nothing over- or underflows, x = 1 gives 1, and one key gives its x. */
@@ -260,66 +161,57 @@ static void large_logits(void **state)
 {
     (void)state;
     for (int causal = 0; causal < 2; causal++) {
-        fixture f = make(130, 130, 16, 1, 11, 0);
+        small_problem f = small_problem_make(KMV_SOFTMAX, 130, 130, 16, 1, 11, 0);
         double y[130];
 
         f.problem.causal = causal;
-        finish(&f);
-        product(&f, "features=32", NULL, 1, 1, y);
+        small_problem_finish(&f);
+        small_problem_product(&f, "performer", "features=32", NULL, 1, 1, y);
         for (size_t i = 0; i < 130; i++)
             assert_true(isfinite(y[i]));
         if (causal)
             CHECK_CLOSE(y[0], f.x[0], 1e-6 * fabs(f.x[0]));
         for (size_t i = 0; i < 130; i++)
             f.x[i] = 1;
-        product(&f, "features=32", NULL, 1, 1, y);
+        small_problem_product(&f, "performer", "features=32", NULL, 1, 1, y);
         for (size_t i = 0; i < 130; i++)
             CHECK_CLOSE(y[i], 1, 2e-5); /* float sums over 128 keys and 32 features */
-        clear(&f);
+        small_problem_clear(&f);
     }
     {
-        fixture f = make(1, 1, 1, 1, 1, 0);
+        small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 1, 1, 1, 0);
         double y;
 
-        finish(&f);
-        product(&f, "features=1", NULL, 1, 1, &y);
+        small_problem_finish(&f);
+        small_problem_product(&f, "performer", "features=1", NULL, 1, 1, &y);
         CHECK_CLOSE(y, f.x[0], 1e-6 * fabs(f.x[0]));
-        clear(&f);
+        small_problem_clear(&f);
     }
 }
 
-/* Equal bits for any number of threads; another instruction set within rounding: exponents of up to
- * about 20 bits in float (1e-6 each), sums of 256 floats. */
+/* Exponents of up to about 20 bits in float (1e-6 each), sums of 256 floats. */
 static void threads_and_isas(void **state)
 {
-    fixture f = make(300, 300, 5, 2, 0.7, 0);
+    small_problem f = small_problem_make(KMV_SOFTMAX, 300, 300, 5, 2, 0.7, 0);
     double *one = calloc(600, sizeof *one), *two = calloc(600, sizeof *two);
-    const kmv_tile *tile;
 
     (void)state;
     for (f.problem.causal = 0; f.problem.causal < 2; f.problem.causal++) {
-        finish(&f);
-        product(&f, "", NULL, 1, 1, one);
-        product(&f, "", NULL, 1, 2, two);
-        assert_memory_equal(one, two, 600 * sizeof *one);
-        for (size_t t = 0; (tile = kmv_tile_at(t)) != NULL; t++) {
-            if (!tile->can_run())
-                continue;
-            product(&f, "", tile->name, 1, 1, two);
-            for (size_t i = 0; i < 600; i++)
-                CHECK_CLOSE(two[i], one[i], 1e-4);
-        }
-        product(&f, "", NULL, 2, 1, two);
-        assert_memory_not_equal(one, two, 600 * sizeof *one); /* the seed matters */
+        small_problem_finish(&f);
+        small_problem_check_threads_and_isas(&f, "performer", "", 1e-4);
     }
+    f.problem.causal = 0;
+    small_problem_product(&f, "performer", "", NULL, 1, 1, one);
+    small_problem_product(&f, "performer", "", NULL, 2, 1, two);
+    assert_memory_not_equal(one, two, 600 * sizeof *one); /* the seed matters */
     free(one);
     free(two);
-    clear(&f);
+    small_problem_clear(&f);
 }
 
 static void refusals(void **state)
 {
-    fixture f = make(4, 4, 3, 1, 1, 0);
+    small_problem f = small_problem_make(KMV_SOFTMAX, 4, 4, 3, 1, 1, 0);
     kmv_settings settings = KMV_SETTINGS_DEFAULT;
     const kmv_algo *a = kmv_algo_find("performer");
     const size_t before = kmv_mem_current();
@@ -327,7 +219,7 @@ static void refusals(void **state)
     kmv_error err = {""};
 
     (void)state;
-    finish(&f);
+    small_problem_finish(&f);
     f.problem.sigma = 1e-3;
     CHECK_FAILS(kmv_plan_create(a, &f.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
                 "too small for features");
@@ -337,7 +229,7 @@ static void refusals(void **state)
     CHECK_FAILS(kmv_plan_create(a, &f.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
                 "does softmax matrices only");
     assert_int_equal(kmv_mem_current(), before);
-    clear(&f);
+    small_problem_clear(&f);
 }
 
 int main(void)

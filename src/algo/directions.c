@@ -49,3 +49,10 @@ void kmv_directions_draw(gsl_rng *rng, size_t count, size_t d, int orthogonal, d
             w[i * d + l] *= length;
     }
 }
+
+double kmv_directions_flops(size_t count, size_t d)
+{
+    const double others = (double)(count < d ? count : d) / 2;
+
+    return 8 * (double)count * others * (double)d;
+}

@@ -14,4 +14,7 @@
  */
 void kmv_directions_draw(gsl_rng *rng, size_t count, size_t d, int orthogonal, double *w);
 
+/** Flops of making `count` directions orthogonal: each passes the at most d - 1 before it twice. */
+double kmv_directions_flops(size_t count, size_t d);
+
 #endif

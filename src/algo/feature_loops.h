@@ -18,12 +18,13 @@ typedef struct {
      * largest e[i m + f] + top[f] of the row on. */
     void (*shift_rows)(const float *e, size_t n, size_t m, const float *top, float *out,
                        float *row_top);
-    /** out[i] = a in[i], i < n. */
-    void (*scale)(float a, const float *in, size_t n, float *out);
-    /** to[i] = a[i] b[i], i < n. */
+    /** v[i] = a v[i], i < n. */
+    void (*scale)(float a, float *v, size_t n);
+    /** to[i] = a[i] b[i], i < n; to overlaps neither. */
     void (*multiply)(const float *a, const float *b, size_t n, float *to);
     /** cos[i] = cos(2 pi t), sin[i] = sin(2 pi t), t = turns[i] + phase[i] (phase NULL: 0), i < n;
-     *  cos may be turns. |t| < 2^22. Absolute error 7e-7, and what rounding t to float does. */
+     *  cos may be turns, sin NULL. |t| < 2^22. Absolute error 7e-7, and what rounding t to float
+     * does. */
     void (*cos_sin)(const float *turns, const float *phase, size_t n, float *cos, float *sin);
 } kmv_feature_loops;
 

@@ -3,8 +3,9 @@
 #include "algo/feature_loops.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { LANES = 16 };
+enum { LANES = 16, AT_ONCE = 128 };
 
 /* Compilers do not reorder a maximum of floats; independent lanes give them leave. */
 static float largest(const float *v, size_t n)
@@ -68,10 +69,10 @@ static void shift_rows(const float *e, size_t n, size_t m, const float *top, flo
     }
 }
 
-static void scale(float a, const float *in, size_t n, float *out)
+static void scale(float a, float *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        out[i] = a * in[i];
+        v[i] = a * v[i];
 }
 
 static void multiply(const float *a, const float *b, size_t n, float *to)
@@ -82,13 +83,12 @@ static void multiply(const float *a, const float *b, size_t n, float *to)
 
 /* With s, c the sine and cosine of half the angle, |x| <= pi/2, the Taylor sums to x^11 and x^12
  * are off by at most (pi/2)^13/13! = 6e-8 and (pi/2)^14/14! = 7e-9. */
-static void cos_sin(const float *turns, const float *phase, size_t n, float *cosine, float *sine)
+static void cos_sin_some(const float *restrict turns, float *restrict cosine, float *restrict sine)
 {
     const float whole = 12582912.0f; /* 1.5 2^23: adding and subtracting it rounds to a whole */
 
-    for (size_t i = 0; i < n; i++) {
-        const float t = phase != NULL ? turns[i] + phase[i] : turns[i];
-        const float x = 3.14159265f * (t - ((t + whole) - whole)), z = x * x;
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        const float t = turns[i], x = 3.14159265f * (t - ((t + whole) - whole)), z = x * x;
         float s = -2.50521084e-8f, c = 2.08767570e-9f;
 
         s = s * z + 2.75573192e-6f;
@@ -104,6 +104,25 @@ static void cos_sin(const float *turns, const float *phase, size_t n, float *cos
         c = 1 + c * z;
         cosine[i] = 1 - 2 * s * s;
         sine[i] = 2 * s * c;
+    }
+}
+
+/* Through buffers, since results may overwrite the turns, which would keep the loop from being
+ * vectorised. */
+static void cos_sin(const float *turns, const float *phase, size_t n, float *cosine, float *sine)
+{
+    float t[AT_ONCE] = {0}, c[AT_ONCE], s[AT_ONCE];
+
+    for (size_t first = 0; first < n; first += AT_ONCE) {
+        const size_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
+
+        memcpy(t, turns + first, count * sizeof *t);
+        for (size_t i = 0; i < count && phase != NULL; i++)
+            t[i] += phase[first + i];
+        cos_sin_some(t, c, s);
+        memcpy(cosine + first, c, count * sizeof *c);
+        if (sine != NULL)
+            memcpy(sine + first, s, count * sizeof *s);
     }
 }
 

@@ -222,8 +222,7 @@ static void key_features(const kmv_feature_product *p, size_t first, size_t coun
         top[0] = to.scale[j] > top[0] ? to.scale[j] : top[0];
     top[0] = ceilf(top[0]);
     for (size_t j = 0; j < count; j++)
-        p->loops->scale(exp2f(to.scale[j] - top[0]), to.values + j * p->m, p->m,
-                        to.values + j * p->m);
+        p->loops->scale(exp2f(to.scale[j] - top[0]), to.values + j * p->m, p->m);
 }
 
 static void sum_chunk(const kmv_feature_product *p, size_t s, size_t first, size_t count)

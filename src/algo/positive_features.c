@@ -67,7 +67,7 @@ kmv_status kmv_positive_features_init(kmv_positive_features *f, const kmv_proble
                                       err)) != KMV_OK ||
         (st = draw(f, d, options->orthogonal, key, err)) != KMV_OK)
         kmv_positive_features_clear(f);
-    cost->flops += options->orthogonal ? 8 * (double)options->directions * (double)(d * d) / 2 : 0;
+    cost->flops += options->orthogonal ? kmv_directions_flops(options->directions, d) : 0;
     return st;
 }
 
