@@ -6,32 +6,18 @@
 #include "base/status.h"
 #include "base/str.h"
 
-extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64, kmv_algo_exact_blas,
-    kmv_algo_uniform, kmv_algo_importance, kmv_algo_paper, kmv_algo_lsh, kmv_algo_probe,
-    kmv_algo_auto, kmv_algo_mean, kmv_algo_window, kmv_algo_topk, kmv_algo_magicpig, kmv_algo_hbe,
-    kmv_algo_deann, kmv_algo_thin;
+/* The list: one a line, in the order of listings. */
+#define ALGORITHMS(row)                                                                            \
+    row(null) row(mean) row(exact) row(exact_f64) row(exact_blas) row(uniform) row(importance)     \
+        row(paper) row(lsh) row(probe) row(auto) row(rff) row(performer) row(hbe) row(deann)       \
+            row(magicpig) row(thin) row(topk) row(window)
 
-/* One a line, in the order of listings. */
-const kmv_algo *const kmv_algo_table[] = {
-    &kmv_algo_null,       //
-    &kmv_algo_exact,      //
-    &kmv_algo_exact_f64,  //
-    &kmv_algo_exact_blas, //
-    &kmv_algo_uniform,    //
-    &kmv_algo_importance, //
-    &kmv_algo_paper,      //
-    &kmv_algo_lsh,        //
-    &kmv_algo_probe,      //
-    &kmv_algo_auto,       //
-    &kmv_algo_mean,       //
-    &kmv_algo_window,     //
-    &kmv_algo_topk,       // kmv_algo_topk,       //
-    &kmv_algo_magicpig,   // kmv_algo_magicpig,   //
-    &kmv_algo_hbe,        // kmv_algo_hbe,        //
-    &kmv_algo_deann,      // kmv_algo_deann,      //
-    &kmv_algo_thin,       //
-    NULL,
-};
+#define DECLARE(name) extern const kmv_algo kmv_algo_##name;
+#define LIST(name)    &kmv_algo_##name,
+
+ALGORITHMS(DECLARE)
+
+const kmv_algo *const kmv_algo_table[] = {ALGORITHMS(LIST) NULL};
 
 /* A default that its own table refuses would only show when somebody uses the algorithm. */
 static kmv_status check_options(const kmv_algo *a, kmv_error *err)

@@ -1,0 +1,96 @@
+/* algo/algo_performer.c - attention through positive orthogonal random features (FAVOR+).
+ *
+ * Source: Choromanski et al., "Rethinking attention with Performers", ICLR 2021 (arXiv 2009.14794).
+ * The paper's: the features and their hyperbolic variant, orthogonal directions, numerator and
+ * denominator from the same features, prefix sums for causal masks; m = 256 features.
+ * Ours: maxima subtracted per feature instead of over all keys (feature_product.h), which leaves
+ * the estimate as it is and loses no row; no constant is added to the features, as the authors'
+ * code does against 0/0; and `centre`, which takes the means off queries and keys (rows of softmax
+ * do not notice) and so |u + v|, which decides the variance.
+ * Guarantee: none for a row of attention, a ratio of estimates. The paper bounds an entry of A, in
+ * expectation and uniformly over a ball of queries and keys (theorem 4: m of the order of
+ * d exp(R^2) / eps^2 for an absolute error eps, |q|, |k| <= R sigma); the currency is absolute and
+ * per entry. */
+#include <stdio.h>
+
+#include "algo/positive_features.h"
+#include "base/mem.h"
+
+static const kmv_option options[] = {
+    {"features", KMV_OPT_SIZE, offsetof(kmv_positive_options, directions), "256", 1, 65536,
+     "random directions; hyperbolic takes two features of each", NULL},
+    {"orthogonal", KMV_OPT_BOOL, offsetof(kmv_positive_options, orthogonal), "yes", 0, 0,
+     "directions orthogonal in groups of d", NULL},
+    {"hyperbolic", KMV_OPT_BOOL, offsetof(kmv_positive_options, hyperbolic), "no", 0, 0,
+     "features of w and -w", NULL},
+    {"centre", KMV_OPT_BOOL, offsetof(kmv_positive_options, centre), "no", 0, 0,
+     "subtract the mean query and the mean key first", NULL},
+    {0},
+};
+
+typedef struct {
+    kmv_positive_features features;
+    kmv_feature_product *product;
+} state;
+
+static void destroy(void *of_plan)
+{
+    state *s = of_plan;
+
+    if (s == NULL)
+        return;
+    kmv_feature_product_destroy(s->product);
+    kmv_positive_features_clear(&s->features);
+    kmv_free(s);
+}
+
+static kmv_status prepare(const kmv_problem *problem, const void *chosen,
+                          const kmv_prepare_context *context, void **out, kmv_error *err)
+{
+    const kmv_positive_options *o = chosen;
+    state *s = kmv_alloc(1, sizeof *s, "state of performer", err);
+    kmv_status st;
+
+    if (s == NULL)
+        return KMV_ENOMEM;
+    if ((st = kmv_positive_features_init(&s->features, problem, o, context->key, context->cost,
+                                         err)) != KMV_OK)
+        goto out;
+    snprintf(context->text, context->text_size,
+             "performer: %zu positive features of %zu %s directions; |q| <= %.3g sigma, |k| <= "
+             "%.3g sigma%s",
+             s->features.map.features, o->directions, o->orthogonal ? "orthogonal" : "independent",
+             s->features.points.q_most, s->features.points.k_most,
+             o->centre ? " from their means" : "");
+    if ((st = kmv_feature_product_create(problem, &s->features.map, context, &s->product, err)) !=
+        KMV_OK)
+        goto out;
+    *out = s;
+    s = NULL;
+out:
+    destroy(s);
+    return st;
+}
+
+static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *err)
+{
+    const state *s = of_plan;
+
+    (void)err;
+    kmv_feature_product_apply(s->product, context);
+    return KMV_OK;
+}
+
+const kmv_algo kmv_algo_performer = {
+    .name = "performer",
+    .summary = "attention through positive orthogonal random features (FAVOR+)",
+    .guarantee = "entries of A unbiased, absolute error of an entry bounded for |q|, |k| <= R with "
+                 "exp(R^2) features (paper); none for rows of attention",
+    .source = "Choromanski et al., ICLR 2021, arXiv 2009.14794",
+    .flags = KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_IS_RANDOM,
+    .options = options,
+    .options_size = sizeof(kmv_positive_options),
+    .prepare = prepare,
+    .apply = apply,
+    .destroy = destroy,
+};
