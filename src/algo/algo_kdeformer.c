@@ -121,7 +121,8 @@ static kmv_status reserve(state *s, const kmv_tile *tile, size_t r, kmv_error *e
          (s->column2 = kmv_alloc(n_k, sizeof *s->column2, "column norms", err)) == NULL))
         return st;
     if ((st = kmv_key_sample_init(&s->sample, tile, o->samples, n_k, d, r, err)) != KMV_OK ||
-        (st = kmv_block_room_init(&s->room, tile, o->samples, r, s->threads, err)) != KMV_OK)
+        (st = kmv_block_room_init(&s->room, tile, o->samples < n_k ? o->samples : n_k, r,
+                                  s->threads, err)) != KMV_OK)
         return st;
     return o->form == PAPER ? kmv_softmax_sums_init(&s->total, tile, n_q, r, err) : KMV_OK;
 }
@@ -205,25 +206,6 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
 
 /* ---- probabilities --------------------------------------------------------------------------- */
 
-/* Norms of the rows of X in units of `unit`; returns their sum. */
-static double row_norms(const state *s, const double *x, size_t r, double unit)
-{
-    const size_t n = s->problem.k->n;
-    const double factor = 1 / unit;
-    double sum = 0;
-
-    for (size_t j = 0; j < n; j++) {
-        double square = 0;
-
-#pragma omp simd reduction(+ : square)
-        for (size_t c = 0; c < r; c++)
-            square += (factor * x[j * r + c]) * (factor * x[j * r + c]);
-        s->norm[j] = sqrt(square);
-        sum += s->norm[j];
-    }
-    return sum;
-}
-
 enum { POWER_STEPS = 8 };
 
 /* |X|_op^2 / unit^2 from below: steps of the power method on X' X from the sum of its rows' squares
@@ -266,7 +248,7 @@ static void set_scores(const state *s, const kmv_apply_context *context, double 
 {
     const opts *o = s->options;
     const size_t n = s->problem.k->n, r = context->r;
-    const double sum = row_norms(s, context->x, r, unit);
+    const double sum = kmv_value_norms(context->x, 0, n, r, unit, s->norm);
     double p_norm2 = (double)s->problem.q->n / (double)n, gamma;
 
     if (o->form == PRACTICAL) {

@@ -64,6 +64,18 @@ static kmv_status reserve(kmv_blocks *b, const kmv_tile *tile, size_t n_q, size_
     return kmv_packed_init(&b->k, tile, KMV_KEYS, b->k_slot[b->blocks], d, 1, err);
 }
 
+kmv_status kmv_blocks_check(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem,
+                            kmv_error *err)
+{
+    /* NaN is caught too. */
+    if (q->norm2_max <= 1e30 && k->norm2_max <= 1e30)
+        return KMV_OK;
+    return kmv_fail(err, KMV_ENOTSUP,
+                    "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want <= "
+                    "1e30",
+                    problem->sigma, q->norm2_max + k->norm2_max);
+}
+
 kmv_status kmv_blocks_init(kmv_blocks *out, const kmv_problem *problem, const kmv_tile *tile,
                            const size_t *q_order, size_t n_q, const size_t *k_order, size_t n_k,
                            size_t k_first, size_t block_keys, const double *centre, int threads,
@@ -95,14 +107,8 @@ kmv_status kmv_blocks_init(kmv_blocks *out, const kmv_problem *problem, const km
     kmv_pack(&b.q, &b.problem, centre, which, slots_q, threads, cost);
     fill_slots(k_order, b.k_start, b.k_slot, b.blocks, 1, which);
     kmv_pack(&b.k, &b.problem, centre, which, slots_k, threads, cost);
-    /* Beyond it packed numbers overflow; NaN is caught too. */
-    if (!(b.q.norm2_max <= 1e30 && b.k.norm2_max <= 1e30)) {
-        st = kmv_fail(err, KMV_ENOTSUP,
-                      "sigma = %g is too small for these points: |p|^2 / sigma^2 reaches %g, want "
-                      "<= 1e30",
-                      problem->sigma, b.q.norm2_max + b.k.norm2_max);
+    if ((st = kmv_blocks_check(&b.q, &b.k, problem, err)) != KMV_OK)
         goto out;
-    }
     *out = b;
     b = (kmv_blocks){0};
 out:
@@ -249,6 +255,24 @@ double kmv_values_common_unit(const double *x, size_t count)
         top = fabs(x[t]) > top ? fabs(x[t]) : top;
     frexp(top, &exponent);
     return ldexp(1.0, exponent > -1000 ? exponent : -1000); /* 1 / unit stays finite */
+}
+
+double kmv_value_norms(const double *x, size_t first, size_t n, size_t r, double unit, double *norm)
+{
+    const double factor = 1 / unit;
+    double sum = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        const double *row = x + (first + j) * r;
+        double square = 0;
+
+#pragma omp simd reduction(+ : square)
+        for (size_t c = 0; c < r; c++)
+            square += (factor * row[c]) * (factor * row[c]);
+        norm[j] = sqrt(square);
+        sum += norm[j];
+    }
+    return sum;
 }
 
 void kmv_values_load_in_unit(kmv_values *v, const kmv_packed *k, const double *x, size_t r,

@@ -73,8 +73,16 @@ typedef struct {
 void kmv_block_attend(const kmv_block_parts *parts, kmv_block_room *room, kmv_block_target target,
                       kmv_cost *cost);
 
+/** KMV_ENOTSUP where packed floats overflow or lose all digits. */
+kmv_status kmv_blocks_check(const kmv_packed *q, const kmv_packed *k, const kmv_problem *problem,
+                            kmv_error *err);
+
 /** The power of two above the largest |x|: a unit that all values of a product can share. */
 double kmv_values_common_unit(const double *x, size_t count);
+
+/** norm[j] = |x_j| / unit for the rows first .. first + n - 1 of x; returns their sum. */
+double kmv_value_norms(const double *x, size_t first, size_t n, size_t r, double unit,
+                       double *norm);
 
 /** kmv_values_load, then in that unit. */
 void kmv_values_load_in_unit(kmv_values *v, const kmv_packed *k, const double *x, size_t r,

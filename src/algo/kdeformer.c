@@ -22,7 +22,8 @@ static kmv_status log_densities(const kmv_blocks *blocks, const double *log2_wei
     kmv_status st;
 
     if ((st = kmv_key_sample_init(&sample, tile, draws, n_k, d, 0, err)) != KMV_OK ||
-        (st = kmv_block_room_init(&room, tile, draws, 0, threads, err)) != KMV_OK ||
+        (st = kmv_block_room_init(&room, tile, draws < n_k ? draws : n_k, 0, threads, err)) !=
+            KMV_OK ||
         (st = kmv_softmax_sums_init(&total, tile, n_q, 0, err)) != KMV_OK ||
         (st = kmv_values_init(&none, tile, 0, 0, err)) != KMV_OK)
         goto out;
