@@ -24,6 +24,7 @@ const kmv_algo *const kmv_algo_table[] = {
     &kmv_algo_auto,       //
     &kmv_algo_kdeformer,  //
     &kmv_algo_hyper,      //
+    &kmv_algo_reformer,   //
     NULL,
 };
 
