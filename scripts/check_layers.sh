@@ -44,8 +44,8 @@ grep -nE '(^|[^a-z_])(printf|putchar|exit|puts|rand|srand|atoi|atof|gets|strcpy|
     grep -vE 'format\(printf|:[0-9]+: *(/?\*|//)' | awk -F: '{ print $1, "line", $2 ": uses a forbidden function" }' >>"$findings"
 wc -l src/*.[ch] src/*/*.[ch] tests/*.[ch] tests/cli/* scripts/* | awk '$2 != "total" && $1 > 700 { print $2, "has", $1, "lines" }' >>"$findings"
 sed -n 's/^const kmv_algo \(kmv_algo_[a-z0-9_]*\) = .*/\1/p' src/algo/*.c | while read -r name; do
-    grep -q "&$name," src/algo/algo_table.c ||
-        echo "$(grep -l "^const kmv_algo $name = " src/algo/*.c) is not in algo_table.c"
+    grep -qx "ALGORITHM(${name#kmv_algo_})" src/algo/algorithms.def ||
+        echo "$(grep -l "^const kmv_algo $name = " src/algo/*.c) is not in algorithms.def"
 done >>"$findings"
 for file in src/cli/cmd_*.c; do
     name=$(basename "$file" .c)

@@ -1,4 +1,4 @@
-/* algo/algo_table.c - the only list of algorithms. */
+/* algo/algo_table.c - the table of algorithms, made of the list in algorithms.def. */
 #include <string.h>
 
 #include "algo/algo.h"
@@ -6,18 +6,14 @@
 #include "base/status.h"
 #include "base/str.h"
 
-/* The list: one a line, in the order of listings. */
-#define ALGORITHMS(row)                                                                            \
-    row(null) row(mean) row(exact) row(exact_f64) row(exact_blas) row(uniform) row(importance)     \
-        row(paper) row(lsh) row(probe) row(auto) row(rff) row(performer) row(hbe) row(deann)       \
-            row(magicpig) row(thin) row(topk) row(window)
+#define ALGORITHM(name) extern const kmv_algo kmv_algo_##name;
+#include "algo/algorithms.def"
+#undef ALGORITHM
 
-#define DECLARE(name) extern const kmv_algo kmv_algo_##name;
-#define LIST(name)    &kmv_algo_##name,
-
-ALGORITHMS(DECLARE)
-
-const kmv_algo *const kmv_algo_table[] = {ALGORITHMS(LIST) NULL};
+#define ALGORITHM(name) &kmv_algo_##name,
+const kmv_algo *const kmv_algo_table[] = {
+#include "algo/algorithms.def"
+    NULL};
 
 /* A default that its own table refuses would only show when somebody uses the algorithm. */
 static kmv_status check_options(const kmv_algo *a, kmv_error *err)
