@@ -14,6 +14,8 @@ typedef struct {
     kmv_leaf_attention_options options;
 } state;
 
+enum { BITS_APART = 16, CELL = 48 }; /* defaults, as below */
+
 static const kmv_option options[] = {
     {"samples", KMV_OPT_SIZE, offsetof(kmv_probe_options, samples), "0", 0, 1e9,
      "columns to draw, expected; 0: set from eps and x", NULL},
@@ -63,6 +65,9 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
         return "more than 2^32 points";
     if (problem->matrix == KMV_SOFTMAX && (o->radius > 0 || o->heavy > 0))
         return "options radius and heavy are for gauss matrices";
+    if (problem->matrix == KMV_SOFTMAX &&
+        (o->bits_apart != BITS_APART || o->cell != CELL || !o->clip || !o->shrink))
+        return "options bits_apart, cell, clip and shrink are for gauss matrices";
     if (problem->matrix == KMV_GAUSS && (o->least_share > 0 || o->parts > 0))
         return "options least_share and parts are for softmax matrices";
     if (problem->matrix == KMV_GAUSS && problem->causal)

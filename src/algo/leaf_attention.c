@@ -17,7 +17,8 @@ enum {
     FEW_QUERIES = 512, /* below, a pilot costs more than it can save */
     FEW_KEYS = 1024,
     MEAN_ROWS = 512,
-    LOWEST = -1000 /* exponent of a unit, so that 1 / unit stays finite */
+    LOWEST = -1000, /* exponents of a unit, so that it and 1 / unit stay finite */
+    HIGHEST = 1023
 };
 
 /* What one bfloat16 part leaves of an error: kept well below eps. */
@@ -212,7 +213,8 @@ out:
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Any vector near the mean will do: it only takes off what all values have in common. */
+/* Any vector near the mean will do: it only takes off what all values have in common. As a running
+ * mean it is exact for equal values, and no sum of large ones overflows. */
 static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
 {
     const size_t step = n / MEAN_ROWS + 1;
@@ -221,10 +223,8 @@ static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
     memset(mean, 0, r * sizeof *mean);
     for (size_t j = 0; j < n; j += step, count++) {
         for (size_t c = 0; c < r; c++)
-            mean[c] += x[j * r + c];
+            mean[c] += (x[j * r + c] - mean[c]) / (double)(count + 1);
     }
-    for (size_t c = 0; c < r; c++)
-        mean[c] /= (double)count;
 }
 
 /* The values packed; |X|_F^2 in units of *unit^2. */
@@ -243,7 +243,8 @@ static double take_values(kmv_leaf_attention *a, const double *x, size_t r, doub
     for (size_t m = 0; m < n * r; m++)
         largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
     frexp(largest, &exponent);
-    *unit = ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
+    exponent = exponent > LOWEST ? exponent : LOWEST;
+    *unit = ldexp(1.0, exponent < HIGHEST ? exponent : HIGHEST);
     return kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1 / *unit, a->threads);
 }
 
@@ -333,19 +334,20 @@ static size_t list_sample(const kmv_leaf_attention *a, size_t block, size_t part
     return count;
 }
 
-/* y of the rows of a block; returns whether all are numbers. */
+/* y of the rows of a block; returns whether all are numbers. Where no leaf was visited and no column
+ * drawn (`nothing`), the mean of the values is all that is known. */
 static int finish_rows(const kmv_leaf_attention *a, size_t block, const thread_room *room,
-                       double unit, const kmv_apply_context *context)
+                       int nothing, double unit, const kmv_apply_context *context)
 {
     const size_t first = block * a->queries.each, left = a->queries.n - first, r = context->r;
     const kmv_leaf_sums *s = &room->sums;
     int good = 1;
 
     for (size_t i = 0; i < s->rows && i < left; i++) {
-        const double factor = unit / (double)s->sum[i];
+        const double factor = nothing ? 0 : unit / (double)s->sum[i];
         double *y = context->y + (first + i) * r;
 
-        good &= s->sum[i] > 0 && isfinite(s->sum[i]);
+        good &= nothing || (s->sum[i] > 0 && isfinite(s->sum[i]));
         for (size_t c = 0; c < r; c++)
             y[c] = a->mean[c] + factor * (double)s->part[i * s->ld + c];
     }
@@ -385,7 +387,7 @@ kmv_status kmv_leaf_attention_apply(kmv_leaf_attention *a, double effort,
         memcpy(room->sums.top, a->scores.top + block * a->queries.each,
                a->queries.each * sizeof(float));
         pairs += kmv_leaf_block(a->problem, &a->queries, block, visits, 2, &room->sums);
-        good &= finish_rows(a, block, room, unit, context);
+        good &= finish_rows(a, block, room, visits[0].count + visits[1].count == 0, unit, context);
     }
     context->cost->pairs += pairs;
     context->cost->flops += 2 * pairs * (double)(a->problem->q->d + context->r) +

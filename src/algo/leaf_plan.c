@@ -41,11 +41,14 @@ static float threshold(int t)
     return value;
 }
 
-/* At how many thresholds, the largest ones, a leaf of this share is light. */
-static int light_at(float share)
+/* At how many thresholds, the largest ones, a leaf of this share is light. A threshold that was
+ * asked for (else 0) is the only one, the first. */
+static int light_at(float share, double asked)
 {
     const int count = code_of(LARGEST) - code_of(share);
 
+    if (asked > 0)
+        return !((double)share >= asked);
     return count < 0 ? 0 : count > THRESHOLDS ? THRESHOLDS : count;
 }
 
@@ -166,6 +169,7 @@ typedef struct {
     const kmv_leaf_set *queries;
     size_t n, *rows; /* key slots in whole leaves; pilot rows, group after group */
     float *sums;     /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
+    double asked;    /* least share asked for, or 0 */
 } survey;
 
 /* entries: of the row, their sum is `total`. */
@@ -176,7 +180,7 @@ static void survey_row(const survey *s, size_t row, const float *entries, float 
     const float *share = s->scores->share + block * s->scores->ld;
 
     for (size_t l = 0; l < s->keys->count && l < partial; l++) {
-        const int count = light_at(share[l]);
+        const int count = light_at(share[l], s->asked);
 
         if (count > 0)
             s->keys->unit.tile->add_squares(entries + l * each, 1 / total, each,
@@ -248,7 +252,7 @@ static void forecast_all(const survey *s, forecast *f)
         const float *share = s->scores->share + b * s->scores->ld;
 
         for (size_t l = 0; l < partial && l < leaves; l++) {
-            const int count = light_at(share[l]);
+            const int count = light_at(share[l], s->asked);
 
             keys_at[count] += rows;
             f->prior2[(size_t)count * leaves + l] += (float)rows * share[l] * share[l];
@@ -335,16 +339,6 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     return best;
 }
 
-/* The code below a threshold that was asked for: leaves of that code count as visited. */
-static int threshold_near(double least_share)
-{
-    int t = 0;
-
-    while (t < THRESHOLDS - 1 && (double)threshold(t) > least_share)
-        t++;
-    return t;
-}
-
 static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_set *pilot,
                               size_t rows, int threads, uint64_t key, kmv_cost *cost,
                               kmv_error *err)
@@ -389,7 +383,8 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                 .pilot = &pilot,
                 .scores = scores,
                 .queries = queries,
-                .n = keys->count * keys->each};
+                .n = keys->count * keys->each,
+                .asked = least_share};
     forecast f = {0};
     float *score = NULL;
     int t;
@@ -405,11 +400,11 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK)
         goto out;
     forecast_all(&s, &f);
-    t = least_share > 0 ? threshold_near(least_share) : best_threshold(&s, &f, eps, &out, score);
+    t = least_share > 0 ? 0 : best_threshold(&s, &f, eps, &out, score);
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)
         add_light(&s, &f, m, &out);
-    out.least_share = (double)threshold(t);
+    out.least_share = least_share > 0 ? least_share : (double)threshold(t);
     out.heavy = out.all ? f.most : f.visited[t];
     *plan = out;
     out = (kmv_leaf_plan){0};
