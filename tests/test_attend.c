@@ -343,7 +343,8 @@ static void lists(const kmv_tile *t, size_t d)
     const kmv_attend_unit u = kmv_attend_unit_of(t, d);
     const size_t ld = kmv_round_up(d, 16), bytes = u.key_size(&u, d, 2);
     size_t which[KMV_ATTEND_KEYS_MAX];
-    float zero[128] = {0}, b[2][KMV_ATTEND_KEYS_MAX], *x;
+    _Alignas(64) float zero[128] = {0};
+    float b[2][KMV_ATTEND_KEYS_MAX], *x;
     void *leaf[2] = {guarded(bytes), guarded(bytes)};
     uint32_t seed = 3;
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "gauss/attend_units.h"
 
 enum { KEYS_LEAST = 32, ENTRIES_MAX = KMV_ATTEND_ROWS_MAX * KMV_ATTEND_KEYS_MAX };
@@ -11,7 +12,7 @@ enum { KEYS_LEAST = 32, ENTRIES_MAX = KMV_ATTEND_ROWS_MAX * KMV_ATTEND_KEYS_MAX 
 static size_t query_size(const kmv_attend_unit *u, size_t d, int parts)
 {
     (void)parts;
-    return u->rows * d * sizeof(float);
+    return kmv_round_up(u->rows * d * sizeof(float), 64);
 }
 
 static size_t key_size(const kmv_attend_unit *u, size_t d, int parts)
