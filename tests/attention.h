@@ -30,6 +30,26 @@ UNUSED_OK static void cube(kmv_points *p, size_t n, size_t d, double size, doubl
     }
 }
 
+/* Points around `clusters` centres, point i in cluster i * 7 mod clusters or, in order, in runs:
+ * centres uniform in a cube of side 2 size, points within `spread` of them. The same seed gives
+ * queries and keys the same centres. */
+UNUSED_OK static void clusters(kmv_points *p, size_t n, size_t d, size_t count, double size,
+                               double spread, int runs, uint32_t seed)
+{
+    kmv_error err;
+    uint32_t of_points = seed * 77 + (uint32_t)n;
+
+    CHECK_OK(kmv_points_init(p, n, d, &err));
+    for (size_t i = 0; i < n; i++) {
+        const size_t c = runs ? i * count / n : i * 7 % count;
+        uint32_t s = seed + 1000 * (uint32_t)c;
+
+        for (size_t l = 0; l < d; l++)
+            p->x[i * p->ld + l] =
+                (float)(2 * size * draw(&s) + spread * (draw(&of_points) + draw(&of_points)));
+    }
+}
+
 UNUSED_OK static double *numbers(size_t count, uint32_t seed)
 {
     double *x = malloc(count * sizeof *x);
