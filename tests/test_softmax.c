@@ -140,13 +140,15 @@ static void against_reference(void **state)
         cube(&q, n_q, d, cases[c].size, 0, 3);
         cube(&k, n_k, d, cases[c].size, 0, 4);
         for (p.causal = 0; p.causal < 2; p.causal++) {
+            const double tol = 0.6 * weight_error(&p); /* |x| <= 0.6 */
+
             CHECK_OK(kmv_reference_product(&p, NULL, n_q, x, r, 1, want, &err));
             for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
                 if (!t->can_run())
                     continue;
                 CHECK_CLOSE(product(&p, t, x, r, 1, y), kmv_problem_pairs(&p), 0);
-                for (size_t m = 0; m < n_q * r; m++) /* |x| <= 0.6 */
-                    CHECK_CLOSE(y[m], want[m], 0.6 * weight_error(&p));
+                for (size_t m = 0; m < n_q * r; m++)
+                    CHECK_CLOSE(y[m], want[m], tol);
             }
         }
         kmv_points_clear(&q);
