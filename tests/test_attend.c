@@ -131,9 +131,9 @@ static problem make(const kmv_tile *t, size_t d, int parts, size_t r)
 
         u->pack_keys(u, &from, count, parts, (char *)p.keys + l * u->key_size(u, d, parts),
                      p.b + first);
-        p.norm2 += u->pack_values(u, p.x, r, 0, p.which + first, count, p.mean, VALUE_FACTOR, width,
-                                  parts, (char *)p.values + l * u->value_size(u, width, parts),
-                                  p.square + first);
+        p.norm2 +=
+            u->pack_values(u, p.x, r, 0, p.which + first, count, p.mean, VALUE_FACTOR, width, parts,
+                           (char *)p.values + l * u->value_size(u, width, parts), p.square + first);
     }
     return p;
 }
@@ -158,8 +158,7 @@ static void clear(problem *p)
 
 static double query(const problem *p, size_t i, size_t l)
 {
-    return (double)FACTOR *
-           ((double)p->q[(5 + i) * p->ld + l] + (double)p->shift_q[l]);
+    return (double)FACTOR * ((double)p->q[(5 + i) * p->ld + l] + (double)p->shift_q[l]);
 }
 
 static double key(const problem *p, size_t slot, size_t l)
@@ -328,7 +327,8 @@ static void attend(const problem *p, int own_offsets, int masked)
         total[0] += fabs((double)sum[i] - want);
         total[1] += bound;
         for (size_t c = 0; c < ld; c++)
-            CHECK_CLOSE((double)part[i * ld + c], c < p->r ? y[c] : 0.25, c < p->r ? y_bound[c] : 0);
+            CHECK_CLOSE((double)part[i * ld + c], c < p->r ? y[c] : 0.25,
+                        c < p->r ? y_bound[c] : 0);
     }
     assert_true(total[0] <= 0.5 * total[1]); /* the bounds are worst cases, not the rule */
     release(offsets, count * u->keys * sizeof(float));

@@ -128,8 +128,7 @@ static void column_norms(void **state)
         memset(c2, 0, N_K * sizeof *c2);
         for (size_t i = 0; i < N_Q; i++) {
             const size_t b = i / f.queries.each, seen = kmv_leaf_seen(&f.problem, i);
-            const size_t partial =
-                kmv_leaf_scores_partial(&f.problem, &f.queries, &f.keys, b);
+            const size_t partial = kmv_leaf_scores_partial(&f.problem, &f.queries, &f.keys, b);
             const size_t visible =
                 kmv_leaf_scores_visible(&f.scores, &f.problem, &f.queries, &f.keys, b);
             double sum = 0;
@@ -230,8 +229,8 @@ static void probabilities(void **state)
         before = 0;
         for (double eps = 0.5; eps > 0.01; eps /= 2) {
             const double target = eps * eps * (given ? 1e4 : N_K);
-            const double sum = kmv_leaf_plan_probabilities(&plan, N_K, given ? value2 : NULL,
-                                                           target, score, p);
+            const double sum =
+                kmv_leaf_plan_probabilities(&plan, N_K, given ? value2 : NULL, target, score, p);
             double total = 0;
 
             for (size_t j = 0; j < N_K; j++) {

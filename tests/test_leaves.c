@@ -103,7 +103,7 @@ static void against_reference(void **state)
     static const struct {
         size_t n_q, n_k, d, r;
         int causal;
-    } cases[] = {{1, 1, 1, 1, 0},    {1, 1, 40, 1, 1},    {97, 333, 7, 3, 0}, {97, 333, 40, 35, 0},
+    } cases[] = {{1, 1, 1, 1, 0},     {1, 1, 40, 1, 1},   {97, 333, 7, 3, 0}, {97, 333, 40, 35, 0},
                  {50, 131, 64, 2, 1}, {65, 65, 33, 1, 1}, {200, 70, 24, 5, 0}};
     const kmv_tile *t;
 

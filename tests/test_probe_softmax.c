@@ -104,7 +104,7 @@ static void all_visited(void **state)
         CHECK_OK(kmv_reference_product(&p, NULL, n_q, x, r, 1, want, &err));
         for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
             for (int parts = 1; parts <= 3 && t->can_run(); parts++) {
-                kmv_settings s = settings(0.5, 1, 2);
+                kmv_settings s = settings(0.5, 1, 1);
                 char options[64];
 
                 s.isa = t->name;

@@ -124,8 +124,11 @@ static void against_reference(void **state)
     static const struct {
         size_t n_q, n_k, d, r;
         double size;
-    } cases[] = {{1, 1, 1, 1, 1},      {70, 301, 19, 3, 2},   {33, 500, 43, 1, 3},
-                 {45, 45, 64, 17, 12}, {50, 231, 40, 2, 70.0}}; /* logits to 20000 */
+    } cases[] = {{1, 1, 1, 1, 1},
+                 {70, 301, 19, 3, 2},
+                 {33, 500, 43, 1, 3},
+                 {45, 45, 64, 17, 12},
+                 {50, 231, 40, 2, 70.0}}; /* logits to 20000 */
     const kmv_tile *t;
 
     (void)state;
@@ -366,8 +369,8 @@ static void parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),         cmocka_unit_test(against_reference),
-        cmocka_unit_test(threads),         cmocka_unit_test(sizes_of_values),
+        cmocka_unit_test(by_hand), cmocka_unit_test(against_reference),
+        cmocka_unit_test(threads), cmocka_unit_test(sizes_of_values),
         cmocka_unit_test(parts),
     };
 

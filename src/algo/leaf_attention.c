@@ -334,8 +334,8 @@ static size_t list_sample(const kmv_leaf_attention *a, size_t block, size_t part
     return count;
 }
 
-/* y of the rows of a block; returns whether all are numbers. Where no leaf was visited and no column
- * drawn (`nothing`), the mean of the values is all that is known. */
+/* y of the rows of a block; returns whether all are numbers. Where no leaf was visited and no
+ * column drawn (`nothing`), the mean of the values is all that is known. */
 static int finish_rows(const kmv_leaf_attention *a, size_t block, const thread_room *room,
                        int nothing, double unit, const kmv_apply_context *context)
 {
