@@ -146,7 +146,8 @@ static void column_norms(void **state)
                     assert_int_equal(visits, 1);
                 heavy += visits ? (double)f.keys.each / N_Q : 0;
                 for (size_t j = l * f.keys.each; j < (l + 1) * f.keys.each && !visits; j++)
-                    c2[j] += j < seen ? pow(row[j] / sum, 2) : 0;
+                    if (j < seen)
+                        c2[j] += pow(row[j] / sum, 2);
             }
         }
         CHECK_CLOSE(plan.heavy, heavy, 1e-9 * heavy + 1e-9);

@@ -398,7 +398,7 @@ static void sizes_of_values(void **state)
 static void shifted_keys(void **state)
 {
     enum { N = 1100 };
-    double *x = numbers(N, 9), y[600], want[600], origin[24];
+    double *x = numbers(N, 9), y[600], want[600], origin[24], *kept;
     kmv_points q, k;
     kmv_problem p = {&q, &k, KMV_SOFTMAX, 0, 2};
 
@@ -408,10 +408,11 @@ static void shifted_keys(void **state)
     for (size_t l = 0; l < 24; l++)
         origin[l] = 10 * (double)l;
     product(&p, "", settings(0.1, 1, 1), x, 1, want);
+    kept = k.origin;
     k.origin = origin;
     product(&p, "", settings(0.1, 1, 1), x, 1, y);
     assert_memory_equal(y, want, sizeof y);
-    k.origin = NULL;
+    k.origin = kept;
     for (int parts = 1; parts <= 3; parts++) {
         const double tol = 2 * bound(parts, reach_of(&p));
         char options[64];
@@ -428,6 +429,43 @@ static void shifted_keys(void **state)
         for (size_t j = 0; j < N; j++) {
             for (size_t l = 0; l < 24; l++)
                 k.x[j * k.ld + l] -= 8;
+        }
+    }
+    kmv_points_clear(&q);
+    kmv_points_clear(&k);
+    free(x);
+}
+
+/* Bandwidths so large that every weight is the same, and nothing of a scaled query is left in a
+ * float: the mean of what a row sees. */
+static void wide_kernels(void **state)
+{
+    static const double sigmas[] = {1e8, 1e12, 1e19, 1e25, 1e100};
+    double *x = numbers(70, 9), y[60];
+    kmv_points q, k;
+    const kmv_tile *t;
+
+    (void)state;
+    cube(&q, 60, 24, 2, 0.5, 3);
+    cube(&k, 70, 24, 2, 0, 4);
+    for (size_t m = 0; m < 2 * sizeof sigmas / sizeof *sigmas; m++) {
+        kmv_problem p = {&q, &k, KMV_SOFTMAX, m % 2 != 0, sigmas[m / 2]};
+
+        for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
+            kmv_settings s = settings(0.1, 1, 1);
+
+            if (!t->can_run())
+                continue;
+            s.isa = t->name;
+            product(&p, "", s, x, 1, y);
+            for (size_t i = 0; i < 60; i++) {
+                const size_t seen = p.causal ? i + 11 : 70;
+                double mean = 0;
+
+                for (size_t j = 0; j < seen; j++)
+                    mean += x[j] / (double)seen;
+                CHECK_CLOSE(y[i], mean, bound(1, 0));
+            }
         }
     }
     kmv_points_clear(&q);
@@ -500,6 +538,7 @@ int main(void)
         cmocka_unit_test(eps_met),         cmocka_unit_test(equal_keys),
         cmocka_unit_test(constant_values), cmocka_unit_test(sizes_of_values),
         cmocka_unit_test(shifted_keys),    cmocka_unit_test(refusals),
+        cmocka_unit_test(wide_kernels),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,12 +344,12 @@ static int finish_rows(const kmv_leaf_attention *a, size_t block, const thread_r
     int good = 1;
 
     for (size_t i = 0; i < s->rows && i < left; i++) {
-        const double factor = nothing ? 0 : unit / (double)s->sum[i];
+        const double factor = nothing ? 0 : 1 / (double)s->sum[i];
         double *y = context->y + (first + i) * r;
 
         good &= nothing || (s->sum[i] > 0 && isfinite(s->sum[i]));
         for (size_t c = 0; c < r; c++)
-            y[c] = a->mean[c] + factor * (double)s->part[i * s->ld + c];
+            y[c] = a->mean[c] + unit * (factor * (double)s->part[i * s->ld + c]);
     }
     return good;
 }

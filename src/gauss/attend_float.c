@@ -40,8 +40,11 @@ static float pack_point(const kmv_attend_points *p, size_t m, size_t width, floa
         norm2 += (double)value * (double)value;
         dot += p->along != NULL ? (double)value * (double)p->along[l] : 0;
     }
-    return (float)((double)p->square * norm2 / ((double)p->factor * (double)p->factor) +
-                   dot / (double)p->factor);
+    if (p->along != NULL)
+        dot /= (double)p->factor;
+    if (p->square != 0) /* else a wide kernel's factor would divide zero by zero */
+        dot += (double)p->square * norm2 / ((double)p->factor * (double)p->factor);
+    return (float)dot;
 }
 
 static void pack(const kmv_attend_points *p, size_t count, size_t slots, size_t width, float empty,
