@@ -168,6 +168,105 @@ static void properties(void **state)
     kmv_points_clear(&shuffled);
 }
 
+/* |y - P V|_F <= 1e-5 |P |V||_F, full and causal, for every instruction set; V of up to 64 columns,
+ * logits of up to about 60. */
+static void softmax_against_reference(void **state)
+{
+    enum { COLUMNS = 64 };
+    fixture *f = *state;
+    kmv_problem p = {.q = &f->q, .k = &f->k, .matrix = KMV_SOFTMAX, .sigma = 0.4};
+    double *v = malloc(4 * N_K * COLUMNS * sizeof *v), *absolute = v + N_K * COLUMNS;
+    double *want = absolute + N_K * COLUMNS, *y = want + N_K * COLUMNS;
+    uint32_t seed = 5;
+    const kmv_tile *t;
+    kmv_error err;
+
+    for (size_t m = 0; m < N_K * COLUMNS; m++) {
+        v[m] = draw(&seed) * (m % 3 == 0 ? 100 : 1);
+        absolute[m] = fabs(v[m]);
+    }
+    for (p.causal = 0; p.causal < 2; p.causal++) {
+        for (size_t r = 1; r <= COLUMNS; r = r == 1 ? 3 : r == 3 ? COLUMNS : r + 1) {
+            double size = 0;
+
+            CHECK_OK(kmv_reference_product(&p, NULL, N_Q, absolute, r, 1, want, &err));
+            for (size_t m = 0; m < N_Q * r; m++)
+                size += want[m] * want[m];
+            CHECK_OK(kmv_reference_product(&p, NULL, N_Q, v, r, 1, want, &err));
+            for (size_t i = 0; (t = kmv_tile_at(i)) != NULL; i++) {
+                kmv_report report;
+                double error = 0;
+
+                if (!t->can_run())
+                    continue;
+                product(&p, t->name, v, r, y, &report);
+                for (size_t m = 0; m < N_Q * r; m++)
+                    error += (y[m] - want[m]) * (y[m] - want[m]);
+                CHECK_CLOSE(sqrt(error / size), 0.0, 1e-5);
+                CHECK_CLOSE(report.apply.pairs, kmv_problem_pairs(&p), 0);
+                CHECK_CLOSE(report.apply.flops, 2 * report.apply.pairs * (double)(D + r), 0);
+            }
+        }
+    }
+    free(v);
+}
+
+/* Rows of P sum to 1; the first causal row of as many queries as keys is its own key; a shift of
+ * all keys changes nothing but roundings; the values' scale comes back; products are repeatable and
+ * allocate nothing. */
+static void softmax_properties(void **state)
+{
+    fixture *f = *state;
+    kmv_points few = kmv_points_prefix(&f->k, N_Q);
+    kmv_problem p = {.q = &f->q, .k = &f->k, .matrix = KMV_SOFTMAX, .sigma = 1};
+    kmv_settings s = KMV_SETTINGS_DEFAULT;
+    double x[N_K], y[N_Q], again[N_Q], origin[D], *kept;
+    kmv_plan *plan = NULL;
+    kmv_error err;
+    size_t calls;
+
+    for (p.causal = 0; p.causal < 2; p.causal++) {
+        for (size_t j = 0; j < N_K; j++)
+            x[j] = -3e200;
+        product(&p, NULL, x, 1, y, NULL);
+        for (size_t i = 0; i < N_Q; i++) /* at most N_K roundings of one sign */
+            CHECK_CLOSE(y[i] / -3e200, 1, N_K * 0x1p-24);
+    }
+    product(&p, NULL, f->x, 1, y, NULL);
+    for (size_t l = 0; l < D; l++)
+        origin[l] = 1;
+    kept = f->k.origin;
+    f->k.origin = origin;
+    product(&p, NULL, f->x, 1, again, NULL);
+    f->k.origin = kept;
+    /* sums of 43 products below 1, of offsets below 45 log2 e: five roundings of 65 ln 2 */
+    for (size_t i = 0; i < N_Q; i++)
+        CHECK_CLOSE(again[i], y[i], 2 * 5 * 45 * 0x1p-24);
+
+    p.causal = 1;
+    p.k = &few;
+    product(&p, NULL, f->x, 1, y, NULL);
+    CHECK_CLOSE(y[0], f->x[0], 1e-6);
+
+    s.threads = 2;
+    s.r = 1;
+    CHECK_OK(kmv_plan_create(kmv_algo_find("exact"), &p, "", &s, &plan, &err));
+    calls = kmv_mem_calls();
+    CHECK_OK(kmv_plan_apply(plan, f->x, 1, again, NULL, &err));
+    assert_int_equal(kmv_mem_calls(), calls);
+    assert_memory_equal(again, y, sizeof y);
+    kmv_plan_destroy(plan);
+    plan = NULL;
+
+    few.n = N_Q - 1; /* causal with more queries than keys; sigma that floats cannot do */
+    CHECK_FAILS(kmv_plan_create(kmv_algo_find("exact"), &p, "", &s, &plan, &err), KMV_EINVAL,
+                "causal");
+    p.causal = 0;
+    p.sigma = 1e-16;
+    CHECK_FAILS(kmv_plan_create(kmv_algo_find("exact"), &p, "", &s, &plan, &err), KMV_ENOTSUP,
+                "too small");
+}
+
 static void allocates_nothing(void **state)
 {
     fixture *f = *state;
@@ -222,9 +321,10 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_reference), cmocka_unit_test(one_point),
-        cmocka_unit_test(properties),        cmocka_unit_test(allocates_nothing),
-        cmocka_unit_test(refusals),
+        cmocka_unit_test(against_reference),  cmocka_unit_test(one_point),
+        cmocka_unit_test(properties),         cmocka_unit_test(allocates_nothing),
+        cmocka_unit_test(refusals),           cmocka_unit_test(softmax_against_reference),
+        cmocka_unit_test(softmax_properties),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -436,6 +436,80 @@ static void peak(void **state)
     assert_true(kmv_peak_flops(kmv_tile_best(), 1) > 0);
 }
 
+/* soften: entries relative to the largest and their sum, against float64; -inf gives 0, what lies
+ * 126 below the top vanishes, rows of nothing but -inf become zeros with top 0. An entry errs by
+ * exp_rel_err and the rounding of v - top (|v - top| <= 20 there: 20 ln 2 2^-24); the sum of n / 16
+ * terms a lane by n 2^-24 more at most. */
+static void soften(const kmv_tile *t)
+{
+    static const size_t sizes[] = {16, 32, 48, 160};
+
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t n = sizes[s];
+        guarded v = guarded_floats(n);
+        float kept[160], top = NAN, sum;
+        double want = 0;
+
+        for (size_t where = 0; where < n; where += 5) { /* the largest at any place */
+            want = 0;
+            for (size_t j = 0; j < n; j++)
+                kept[j] = v.x[j] = (float)(300 + 10 * draw());
+            kept[where] = v.x[where] = 306.5f;
+            sum = t->soften(v.x, n, &top);
+            assert_true(top == 306.5f);
+            for (size_t j = 0; j < n; j++) {
+                const double p = exp2((double)kept[j] - 306.5);
+
+                CHECK_CLOSE((double)v.x[j], p, p * (t->exp_rel_err + 1e-6));
+                want += p;
+            }
+            CHECK_CLOSE((double)sum, want, want * (t->exp_rel_err + 1e-6 + (double)n * 6e-8));
+        }
+        for (size_t j = 0; j < n; j++)
+            v.x[j] = -INFINITY;
+        sum = t->soften(v.x, n, &top);
+        assert_true(sum == 0 && top == 0);
+        for (size_t j = 0; j < n; j++)
+            assert_true(v.x[j] == 0);
+        for (size_t j = 0; j < n; j++)
+            v.x[j] = j == n - 1 ? -1e4f : j % 2 ? -INFINITY : -1e4f - 127;
+        sum = t->soften(v.x, n, &top);
+        assert_true(top == -1e4f);
+        CHECK_CLOSE((double)sum, 1, t->exp_rel_err);
+        for (size_t j = 0; j + 1 < n; j++)
+            assert_true(v.x[j] == 0);
+        unmap(v);
+    }
+}
+
+/* sum += (factor v)^2, added to what is there; each of three roundings is 2^-24 at most. */
+static void add_squares(const kmv_tile *t)
+{
+    for (size_t n = 16; n <= 112; n += 32) {
+        guarded v = guarded_floats(n), sum = guarded_floats(n);
+
+        for (size_t j = 0; j < n; j++) {
+            v.x[j] = j == 3 ? 0 : (float)draw();
+            sum.x[j] = (float)j;
+        }
+        t->add_squares(v.x, 3.5f, n, sum.x);
+        for (size_t j = 0; j < n; j++) {
+            const double w = 3.5 * (double)v.x[j], want = (double)j + w * w;
+
+            CHECK_CLOSE((double)sum.x[j], want, want * 3 * 0x1p-24);
+        }
+        for (size_t j = 0; j < n; j++) {
+            v.x[j] = 0x1p-80f; /* the square is below all floats */
+            sum.x[j] = 0;
+        }
+        t->add_squares(v.x, 1, n, sum.x);
+        for (size_t j = 0; j < n; j++)
+            assert_true(sum.x[j] == 0);
+        unmap(v);
+        unmap(sum);
+    }
+}
+
 #define EACH(name)                                                                                 \
     static void name##_all(void **state)                                                           \
     {                                                                                              \
@@ -452,6 +526,8 @@ EACH(split)
 EACH(split_parts)
 EACH(differences)
 EACH(sums)
+EACH(soften)
+EACH(add_squares)
 
 int main(void)
 {
@@ -462,6 +538,7 @@ int main(void)
         cmocka_unit_test(apply_all),       cmocka_unit_test(differences_all),
         cmocka_unit_test(sums_all),        cmocka_unit_test(split_all),
         cmocka_unit_test(split_parts_all), cmocka_unit_test(peak),
+        cmocka_unit_test(soften_all),      cmocka_unit_test(add_squares_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

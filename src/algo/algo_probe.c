@@ -13,6 +13,8 @@ typedef struct {
     kmv_leaf_options options;
 } state;
 
+enum { BITS_APART = 16, CELL = 48 }; /* defaults, as below */
+
 static const kmv_option options[] = {
     {"samples", KMV_OPT_SIZE, offsetof(kmv_probe_options, samples), "0", 0, 1e9,
      "columns to draw, expected; 0: set from eps and x", NULL},
@@ -69,9 +71,13 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
     (void)r;
     if (problem->k->n > UINT32_MAX || problem->q->n > UINT32_MAX)
         return "more than 2^32 points";
-    if (takes_leaves(problem, o))
-        return o->radius > 0 || o->heavy > 0 ? "options radius and heavy are for engine = search"
-                                             : NULL;
+    if (takes_leaves(problem, o)) {
+        if (o->radius > 0 || o->heavy > 0)
+            return "options radius and heavy are for engine = search";
+        return o->bits_apart != BITS_APART || o->cell != CELL || !o->clip || !o->shrink
+                   ? "options bits_apart, cell, clip and shrink are for engine = search"
+                   : NULL;
+    }
     if (problem->matrix == KMV_SOFTMAX || problem->causal)
         return "engine = search does gauss matrices without a mask";
     return o->least_share > 0 || o->parts > 0

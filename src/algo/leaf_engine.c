@@ -18,7 +18,8 @@ enum {
     FEW_KEYS = 1024,
     LEAST_SAMPLES = 128, /* fewer save little, and the error of few spreads widely */
     MEAN_ROWS = 512,
-    LOWEST = -1000 /* exponent of a unit, so that 1 / unit stays finite */
+    LOWEST = -1000, /* exponents of a unit, so that it and 1 / unit stay finite */
+    HIGHEST = 1023
 };
 
 /* Errors of one product spread more where rows are not averages: Gauss aims lower by that. */
@@ -221,7 +222,8 @@ out:
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Any vector near the mean will do: it only takes off what all values have in common. */
+/* Any vector near the mean will do: it only takes off what all values have in common. As a running
+ * mean it is exact for equal values, and no sum of large ones overflows. */
 static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
 {
     const size_t step = n / MEAN_ROWS + 1;
@@ -230,10 +232,8 @@ static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
     memset(mean, 0, r * sizeof *mean);
     for (size_t j = 0; j < n; j += step, count++) {
         for (size_t c = 0; c < r; c++)
-            mean[c] += x[j * r + c];
+            mean[c] += (x[j * r + c] - mean[c]) / (double)(count + 1);
     }
-    for (size_t c = 0; c < r; c++)
-        mean[c] /= (double)count;
 }
 
 /* The values packed; |X|_F^2 in units of *unit^2. */
@@ -253,7 +253,8 @@ static double take_values(kmv_leaf_engine *a, const double *x, size_t r, double 
     for (size_t m = 0; m < n * r; m++)
         largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
     frexp(largest, &exponent);
-    *unit = ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
+    exponent = exponent > LOWEST ? exponent : LOWEST;
+    *unit = ldexp(1.0, exponent < HIGHEST ? exponent : HIGHEST);
     return kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1 / *unit, a->threads);
 }
 
@@ -346,9 +347,10 @@ static size_t list_sample(const kmv_leaf_engine *a, thread_room *room)
     return count;
 }
 
-/* y of the rows of a block; returns whether all are numbers. */
-static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room *room, double unit,
-                       const kmv_apply_context *context)
+/* y of the rows of a block; returns whether all are numbers. Where no leaf was visited and no
+ * column drawn (`nothing`), the mean of the values (gauss: 0) is all that is known. */
+static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room *room, int nothing,
+                       double unit, const kmv_apply_context *context)
 {
     const size_t first = block * a->queries.each, left = a->queries.n - first, r = context->r;
     const int gauss = a->problem->matrix == KMV_GAUSS;
@@ -356,12 +358,12 @@ static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room
     int good = 1;
 
     for (size_t i = 0; i < s->rows && i < left; i++) {
-        const double factor = gauss ? unit * exp2((double)s->top[i]) : unit / (double)s->sum[i];
+        const double factor = nothing ? 0 : gauss ? exp2((double)s->top[i]) : 1 / (double)s->sum[i];
         double *y = context->y + (first + i) * r;
 
-        good &= isfinite(s->sum[i]) && (gauss || s->sum[i] > 0);
+        good &= nothing || (isfinite(s->sum[i]) && (gauss || s->sum[i] > 0));
         for (size_t c = 0; c < r; c++)
-            y[c] = a->mean[c] + factor * (double)s->part[i * s->ld + c];
+            y[c] = a->mean[c] + unit * (factor * (double)s->part[i * s->ld + c]);
     }
     return good;
 }
@@ -399,7 +401,7 @@ kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_co
         memcpy(room->sums.top, a->scores.top + block * a->queries.each,
                a->queries.each * sizeof(float));
         pairs += kmv_leaf_block(a->problem, &a->queries, block, visits, 2, &room->sums);
-        good &= finish_rows(a, block, room, unit, context);
+        good &= finish_rows(a, block, room, visits[0].count + visits[1].count == 0, unit, context);
     }
     context->cost->pairs += pairs;
     context->cost->flops += 2 * pairs * (double)(a->problem->q->d + context->r) +

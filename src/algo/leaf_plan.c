@@ -48,11 +48,14 @@ static float threshold(float largest, int t)
     return value;
 }
 
-/* At how many thresholds, the largest ones, a leaf of this share is light. */
-static int light_at(float largest, float share)
+/* At how many thresholds, the largest ones, a leaf of this share is light. A threshold that was
+ * asked for (else 0) is the only one, the first. */
+static int light_at(float largest, float share, double asked)
 {
     const int count = code_of(largest) - code_of(share);
 
+    if (asked > 0)
+        return !((double)share >= asked);
     return count < 0 ? 0 : count > THRESHOLDS ? THRESHOLDS : count;
 }
 
@@ -173,6 +176,7 @@ typedef struct {
     const kmv_leaf_scores *scores;
     const kmv_leaf_set *queries;
     float largest;       /* threshold */
+    double asked;        /* least share asked for, or 0 */
     size_t n, ld, *rows; /* key slots in whole leaves, and a row of them; pilot rows by group */
     float *sums;         /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
 } survey;
@@ -185,7 +189,7 @@ static void survey_row(const survey *s, size_t row, const float *entries, float 
     const float *share = s->scores->share + block * s->scores->ld;
 
     for (size_t l = 0; l < s->keys->count && l < partial; l++) {
-        const int count = light_at(s->largest, share[l]);
+        const int count = light_at(s->largest, share[l], s->asked);
 
         if (count > 0)
             s->keys->unit.tile->add_squares(entries + l * each, 1 / total, each,
@@ -221,7 +225,8 @@ static double survey_group(const survey *s, size_t group, float *e)
             total = exp2f(-top);
         survey_row(s, row, entries, total, sums);
     }
-    return (double)rows * (double)(leaves * s->keys->each);
+    return (double)rows *
+           (double)(leaves * s->keys->each < s->keys->n ? leaves * s->keys->each : s->keys->n);
 }
 
 /* One row of each of `count` equal parts. Two groups share a band of them in turns, so that either
@@ -274,7 +279,7 @@ static void forecast_all(const survey *s, forecast *f)
         const float *share = s->scores->share + b * s->scores->ld;
 
         for (size_t l = 0; l < partial && l < leaves; l++) {
-            const int count = light_at(s->largest, share[l]);
+            const int count = light_at(s->largest, share[l], s->asked);
 
             keys_at[count] += rows;
             f->prior2[(size_t)count * leaves + l] += (float)rows * share[l] * share[l];
@@ -361,16 +366,6 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     return best;
 }
 
-/* The code below a threshold that was asked for: leaves of that code count as visited. */
-static int threshold_near(float largest, double least_share)
-{
-    int t = 0;
-
-    while (t < THRESHOLDS - 1 && (double)threshold(largest, t) > least_share)
-        t++;
-    return t;
-}
-
 static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_set *pilot,
                               size_t rows, int threads, uint64_t key, kmv_cost *cost,
                               kmv_error *err)
@@ -417,7 +412,8 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                 .scores = scores,
                 .queries = queries,
                 .largest = largest_threshold(problem),
-                .n = keys->count * keys->each};
+                .n = keys->count * keys->each,
+                .asked = least_share};
     forecast f = {0};
     float *score = NULL;
     int t;
@@ -434,12 +430,11 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK)
         goto out;
     forecast_all(&s, &f);
-    t = least_share > 0 ? threshold_near(s.largest, least_share)
-                        : best_threshold(&s, &f, eps, &out, score);
+    t = least_share > 0 ? 0 : best_threshold(&s, &f, eps, &out, score);
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)
         add_light(&s, &f, m, &out);
-    out.least_share = (double)threshold(s.largest, t);
+    out.least_share = least_share > 0 ? least_share : (double)threshold(s.largest, t);
     out.heavy = out.all ? f.most : f.visited[t];
     *plan = out;
     out = (kmv_leaf_plan){0};

@@ -28,7 +28,7 @@ typedef struct {
     const float *x;
     size_t ld, d, first;
     const size_t *which;
-    const float *shift; /* d in 32s, the rest zero */
+    const float *shift; /* d in 32s, the rest zero; like x aligned to 64 bytes */
     float factor;
     float square;
     const float *along; /* as shift; NULL: zero */

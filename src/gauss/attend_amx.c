@@ -104,7 +104,10 @@ static const float *row_of(const kmv_attend_points *p, size_t m)
 
 static float offset_of(const kmv_attend_points *p, vec norm2, vec dot)
 {
-    return p->square / (p->factor * p->factor) * v_sum(norm2) + v_sum(dot) / p->factor;
+    /* A wide kernel's factor is small, its square may be 0. */
+    const float of_norm = p->square != 0 ? p->square / p->factor * v_sum(norm2) / p->factor : 0;
+
+    return of_norm + (p->along != NULL ? v_sum(dot) / p->factor : 0);
 }
 
 static void pack_queries(const kmv_attend_unit *u, const kmv_attend_points *p, size_t count,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "gauss/attend_units.h"
 
 enum {
@@ -14,7 +15,7 @@ enum {
 static size_t query_size(const kmv_attend_unit *u, size_t d, int parts)
 {
     (void)parts;
-    return u->rows * d * sizeof(float);
+    return kmv_round_up(u->rows * d * sizeof(float), 64);
 }
 
 static size_t key_size(const kmv_attend_unit *u, size_t d, int parts)
@@ -42,8 +43,11 @@ static float pack_point(const kmv_attend_points *p, size_t m, size_t width, floa
         norm2 += (double)value * (double)value;
         dot += p->along != NULL ? (double)value * (double)p->along[l] : 0;
     }
-    return (float)((double)p->square * norm2 / ((double)p->factor * (double)p->factor) +
-                   dot / (double)p->factor);
+    if (p->along != NULL)
+        dot /= (double)p->factor;
+    if (p->square != 0) /* else a wide kernel's factor would divide zero by zero */
+        dot += (double)p->square * norm2 / ((double)p->factor * (double)p->factor);
+    return (float)dot;
 }
 
 static void pack(const kmv_attend_points *p, size_t count, size_t slots, size_t width, float empty,

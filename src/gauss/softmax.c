@@ -103,10 +103,10 @@ void kmv_softmax_sums_add(kmv_softmax_sums *s, size_t row, float top, float sum,
 
 void kmv_softmax_sums_row(const kmv_softmax_sums *s, size_t row, size_t r, double unit, double *out)
 {
-    const double factor = s->sum[row] != 0 ? unit / s->sum[row] : 0;
+    const double factor = s->sum[row] != 0 ? 1 / s->sum[row] : 0;
 
     for (size_t c = 0; c < r; c++)
-        out[c] = factor * s->y[row * s->ld + c];
+        out[c] = unit * (factor * s->y[row * s->ld + c]); /* unit / sum may leave double */
 }
 
 /* ---- space ----------------------------------------------------------------------------------- */

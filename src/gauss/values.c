@@ -27,7 +27,7 @@ void kmv_values_clear(kmv_values *v)
     *v = (kmv_values){0};
 }
 
-enum { LOWEST = -1000 }; /* 1 / unit stays finite */
+enum { LOWEST = -1000, HIGHEST = 1023 }; /* unit and 1 / unit stay finite */
 
 static const double *row_of(const kmv_packed *k, const double *x, size_t r, size_t slot)
 {
@@ -52,6 +52,7 @@ void kmv_values_load(kmv_values *v, const kmv_packed *k, const double *x, size_t
     }
     frexp(top, &exponent);
     exponent = exponent > LOWEST ? exponent : LOWEST;
+    exponent = exponent < HIGHEST ? exponent : HIGHEST;
     v->unit = ldexp(1.0, exponent);
     v->r = r;
 #pragma omp parallel for num_threads(threads) schedule(static)

@@ -7,7 +7,7 @@
 #include "gauss/pack.h"
 
 /** Rows of X by key slot, as floats; slots past the packed keys hold zeros. A float holds 2^-126
- * and up, so X is divided by `unit`, the power of two above its largest entry. */
+ * and up, so X is divided by `unit`, the power of two above its largest entry (at most 2^1023). */
 typedef struct {
     const kmv_tile *tile;
     size_t capacity; /* key slots, padded to whole panels */

@@ -1,0 +1,270 @@
+/* Scores of leaves and the plan made from them: shares and column norms against float64, the
+ * threshold that was asked for, probabilities that meet their target. */
+#include "softmax_points.h"
+
+#include "algo/leaf_plan.h"
+
+/* Divisible by twice the blocks of every unit, so that the pilot's halves are equally large. */
+enum { N_Q = 768, N_K = 1100, D = 24 };
+
+typedef struct {
+    kmv_points q, k;
+    kmv_problem problem;
+    kmv_leaf_frame frame;
+    kmv_leaf_set queries, keys;
+    kmv_leaf_scores scores;
+} fixture;
+
+static void start(fixture *f, const kmv_tile *t, int causal, int threads)
+{
+    const kmv_attend_unit u = kmv_attend_unit_of(t, D);
+    kmv_cost cost = {0};
+    kmv_error err;
+
+    *f = (fixture){0};
+    clusters(&f->q, N_Q, D, 12, 1, 0.3, 1, 5);
+    clusters(&f->k, N_K, D, 12, 1, 0.3, 1, 5);
+    f->problem = (kmv_problem){&f->q, &f->k, KMV_SOFTMAX, causal, 1.6};
+    CHECK_OK(kmv_leaf_frame_init(&f->frame, &f->problem, &err));
+    CHECK_OK(kmv_leaf_set_init(&f->queries, &u, 0, 2, N_Q, D, &err));
+    CHECK_OK(kmv_leaf_set_init(&f->keys, &u, 1, 2, N_K, D, &err));
+    kmv_leaf_set_pack(&f->queries, &f->frame, &f->q, NULL, N_Q, 1, &cost);
+    kmv_leaf_set_pack(&f->keys, &f->frame, &f->k, NULL, N_K, 1, &cost);
+    CHECK_OK(kmv_leaf_scores_create(&f->scores, &f->problem, &f->frame, &f->queries, &f->keys,
+                                    threads, &cost, &err));
+}
+
+static void stop(fixture *f)
+{
+    kmv_leaf_scores_clear(&f->scores);
+    kmv_leaf_set_clear(&f->queries);
+    kmv_leaf_set_clear(&f->keys);
+    kmv_leaf_frame_clear(&f->frame);
+    kmv_points_clear(&f->q);
+    kmv_points_clear(&f->k);
+}
+
+static kmv_leaf_plan plan_of(const fixture *f, double eps, double least_share, size_t rows,
+                             int threads)
+{
+    kmv_leaf_plan plan = {0};
+    kmv_cost cost = {0};
+    kmv_error err;
+
+    CHECK_OK(kmv_leaf_plan_create(&plan, &f->problem, &f->frame, &f->keys, &f->queries, &f->scores,
+                                  eps, least_share, rows, threads, 11, &cost, &err));
+    if (f->problem.causal) /* leaves that no row of a group sees are left out */
+        assert_true(cost.pairs > 0 && cost.pairs < (double)rows * N_K);
+    else
+        CHECK_CLOSE(cost.pairs, (double)rows * N_K, 0);
+    return plan;
+}
+
+/* Two parts of bfloat16, or floats: coordinates err by 2^-18, logits here are below 15, so that
+ * entries err by 15 3 2^-18 + .. < 3e-4, ratios by twice that. */
+static const double SHARE_ERROR = 6e-4;
+
+/* Shares by hand: softmax over the centroids a row sees part of, each row's square, their mean. */
+static void shares(void **state)
+{
+    const kmv_tile *t;
+
+    (void)state;
+    for (int variant = 0; (t = kmv_tile_at((size_t)variant / 2)) != NULL; variant++) {
+        fixture f;
+        size_t each, rows;
+        double *logits;
+
+        if (!t->can_run())
+            continue;
+        start(&f, t, variant % 2, 1);
+        each = f.keys.each, rows = f.queries.each;
+        logits = malloc(f.keys.count * sizeof *logits);
+        for (size_t b = 0; b < f.scores.blocks; b += 5) {
+            double *square = calloc(f.keys.count, sizeof *square);
+
+            for (size_t i = b * rows; i < (b + 1) * rows; i++) {
+                const size_t seen = kmv_leaf_seen(&f.problem, i), leaves = (seen + each - 1) / each;
+                double top = -INFINITY, sum = 0;
+
+                assert_int_equal(seen, variant % 2 ? i + N_K - N_Q + 1 : N_K);
+                for (size_t l = 0; l < leaves; l++) {
+                    const size_t end = (l + 1) * each < N_K ? (l + 1) * each : N_K;
+
+                    logits[l] = 0;
+                    for (size_t j = l * each; j < end; j++)
+                        logits[l] += logit(&f.problem, i, j) / (double)(end - l * each);
+                    top = logits[l] > top ? logits[l] : top;
+                }
+                for (size_t l = 0; l < leaves; l++)
+                    sum += exp(logits[l] - top);
+                for (size_t l = 0; l < leaves; l++)
+                    square[l] += pow(exp(logits[l] - top) / sum, 2) / (double)rows;
+            }
+            for (size_t l = 0; l < f.keys.count; l++)
+                CHECK_CLOSE((double)f.scores.share[b * f.scores.ld + l], sqrt(square[l]),
+                            SHARE_ERROR * sqrt(square[l]) + 1e-18);
+            free(square);
+        }
+        free(logits);
+        stop(&f);
+    }
+}
+
+/* With every row in the pilot, c_j^2 is sum P_ij^2 over the light pairs, exactly but for rounding:
+ * the halves count every row once each, doubled. And the threshold asked for is the one used. */
+static void column_norms(void **state)
+{
+    static const double asked[] = {1e-9, 1e-3, 0.07, 0.26, 0.9, 2};
+    double *c2 = malloc(N_K * sizeof *c2), *row = malloc(N_K * sizeof *row);
+
+    (void)state;
+    for (size_t m = 0; m < sizeof asked / sizeof *asked; m++) {
+        const int causal = (int)m % 2;
+        kmv_leaf_plan plan;
+        double heavy = 0;
+        fixture f;
+
+        start(&f, kmv_tile_best(), causal, 1);
+        plan = plan_of(&f, 0.1, asked[m], N_Q, 2);
+        assert_true(plan.least_share == asked[m] && !plan.all);
+        memset(c2, 0, N_K * sizeof *c2);
+        for (size_t i = 0; i < N_Q; i++) {
+            const size_t b = i / f.queries.each, seen = kmv_leaf_seen(&f.problem, i);
+            const size_t partial = kmv_leaf_scores_partial(&f.problem, &f.queries, &f.keys, b);
+            const size_t visible =
+                kmv_leaf_scores_visible(&f.scores, &f.problem, &f.queries, &f.keys, b);
+            double sum = 0;
+
+            assert_true(partial <= seen / f.keys.each + 1 && visible * f.keys.each >= seen);
+            for (size_t j = 0; j < seen; j++)
+                sum += row[j] = exp(logit(&f.problem, i, j));
+            for (size_t l = 0; l < visible; l++) {
+                const int visits = kmv_leaf_plan_visits(&plan, &f.scores, b, l, partial);
+
+                if (l < partial)
+                    assert_int_equal(visits,
+                                     (double)f.scores.share[b * f.scores.ld + l] >= asked[m]);
+                else
+                    assert_int_equal(visits, 1);
+                heavy += visits ? (double)f.keys.each / N_Q : 0;
+                for (size_t j = l * f.keys.each; j < (l + 1) * f.keys.each && !visits; j++)
+                    if (j < seen)
+                        c2[j] += pow(row[j] / sum, 2);
+            }
+        }
+        CHECK_CLOSE(plan.heavy, heavy, 1e-9 * heavy + 1e-9);
+        for (size_t j = 0; j < N_K; j++)
+            CHECK_CLOSE((double)(plan.c2[0][j] + plan.c2[1][j]) / 2, c2[j],
+                        4 * SHARE_ERROR * c2[j] + 1e-15);
+        kmv_leaf_plan_clear(&plan);
+        stop(&f);
+    }
+    free(c2);
+    free(row);
+}
+
+/* A smaller error asks for more: leaves of smaller share, more keys; at last for everything. */
+static void monotone(void **state)
+{
+    double least = 1, heavy = 0;
+    kmv_leaf_plan plan, again;
+    fixture f;
+
+    (void)state;
+    start(&f, kmv_tile_best(), 0, 2);
+    for (double eps = 1.6; eps > 0.01; eps /= 2) {
+        plan = plan_of(&f, eps, 0, 128, 1);
+        again = plan_of(&f, eps, 0, 128, 2); /* the same bits from two threads */
+        assert_true(plan.all || plan.least_share <= least);
+        assert_true(plan.heavy >= heavy);
+        least = plan.least_share;
+        heavy = plan.heavy;
+        assert_true(again.least_share == least && again.heavy == heavy && again.all == plan.all);
+        assert_memory_equal(plan.c2[0], again.c2[0], N_K * sizeof(float));
+        assert_memory_equal(plan.c2[1], again.c2[1], N_K * sizeof(float));
+        assert_memory_equal(plan.prior2, again.prior2, N_K * sizeof(float));
+        kmv_leaf_plan_clear(&plan);
+        kmv_leaf_plan_clear(&again);
+    }
+    plan = plan_of(&f, 1e-7, 0, 128, 1);
+    assert_true(plan.all);
+    assert_int_equal(kmv_leaf_plan_visits(&plan, &f.scores, 0, 3, f.keys.count), 1);
+    kmv_leaf_plan_clear(&plan);
+    stop(&f);
+}
+
+/* V, planned on one half and judged by the other. score + h n holds the scores planned on h; m is
+ * read off any p_j < 1. */
+static double judged(const kmv_leaf_plan *plan, const float *value2, const float *score,
+                     const float *p)
+{
+    double m = 0, v = 0;
+
+    for (size_t j = 0; j < N_K; j++)
+        m = p[j] < 1 && p[j] > 0 ? (double)p[j] / (double)score[2 * N_K + j] : m;
+    for (size_t j = 0; j < N_K; j++) {
+        for (size_t h = 0; h < 2; h++) {
+            const double chance = m * (double)score[h * N_K + j];
+            const double w = value2 != NULL ? (double)value2[j] : 1;
+
+            if (chance < 1 && w > 0)
+                v += (double)plan->c2[1 - h][j] * w * (1 / chance - 1) / 2;
+        }
+    }
+    return v;
+}
+
+static void probabilities(void **state)
+{
+    float *score = malloc(3 * N_K * sizeof *score), *p = malloc(N_K * sizeof *p);
+    float *value2 = malloc(N_K * sizeof *value2);
+    double before = 0;
+    uint32_t seed = 1;
+    kmv_leaf_plan plan;
+    fixture f;
+
+    (void)state;
+    start(&f, kmv_tile_best(), 0, 1);
+    plan = plan_of(&f, 0.1, 0.05, 128, 1);
+    for (size_t j = 0; j < N_K; j++) /* among them values of nothing and one that outweighs all */
+        value2[j] = j % 10 == 0 ? 0 : j == 77 ? 1e4f : (float)(draw(&seed) + 0.6);
+    for (int given = 0; given < 2; given++) {
+        before = 0;
+        for (double eps = 0.5; eps > 0.01; eps /= 2) {
+            const double target = eps * eps * (given ? 1e4 : N_K);
+            const double sum =
+                kmv_leaf_plan_probabilities(&plan, N_K, given ? value2 : NULL, target, score, p);
+            double total = 0;
+
+            for (size_t j = 0; j < N_K; j++) {
+                assert_true(p[j] >= 0 && p[j] <= 1 && (given && value2[j] == 0) == (p[j] == 0));
+                total += (double)p[j];
+            }
+            CHECK_CLOSE(total, sum, 1e-9 * sum);
+            assert_true(sum >= before); /* a smaller target asks for more */
+            before = sum;
+            if (sum < N_K * 0.8) /* 1e-3: floats, and six rounds of the fixed point */
+                assert_true(judged(&plan, given ? value2 : NULL, score, p) <= target * 1.001);
+        }
+    }
+    memset(value2, 0, N_K * sizeof *value2); /* nothing to sample for */
+    CHECK_CLOSE(kmv_leaf_plan_probabilities(&plan, N_K, value2, 1, score, p), 0, 0);
+    kmv_leaf_plan_clear(&plan);
+    stop(&f);
+    free(score);
+    free(p);
+    free(value2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shares),
+        cmocka_unit_test(column_norms),
+        cmocka_unit_test(monotone),
+        cmocka_unit_test(probabilities),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
