@@ -15,8 +15,9 @@
  *
  * Ours: the index is an inverted file of k-means cells (key_cells.h); H_i are all keys of the
  * `probes` cells whose centres are best (gauss: nearest, softmax: largest inner product), since
- * their entries have been computed by then, and not the k nearest among them only. Consecutive
- * queries read the permuted keys from one place on, so their errors are dependent. */
+ * their entries have been computed by then, and not the k nearest among them only. Queries are
+ * taken some at a time, cell by cell, so that a cell is near while all that probe it read it; they
+ * read the permuted keys from one place on, so their errors are dependent. */
 #include <gsl/gsl_randist.h>
 #include <math.h>
 #include <omp.h>
@@ -45,17 +46,17 @@ static const kmv_option options[] = {
     {0},
 };
 
-enum { SHARED = 64 }; /* queries that begin at one place of the permutation */
+enum { TOGETHER = 128 }; /* queries; a multiple of any tile's rows */
 
 typedef struct {
     kmv_problem problem;
     kmv_row_lists lists;
     kmv_key_cells cells;
     kmv_packed q;          /* for the products with centres */
-    kmv_softmax_sums sums; /* a row of each thread */
+    kmv_softmax_sums sums; /* TOGETHER rows of each thread */
     float *score;          /* threads x rows of a block x centres */
     uint32_t *chosen;      /* threads x cells */
-    unsigned char *probed; /* threads x cells: whether the row at hand has it */
+    unsigned char *probed; /* threads x TOGETHER x cells: whether a row takes a cell */
     uint32_t *drawing;     /* n_k slots in random order */
     size_t probes, samples;
     int threads;
@@ -102,13 +103,13 @@ static kmv_status make_room(state *s, const kmv_tile *tile, size_t r, kmv_error 
     const size_t n_k = s->problem.k->n, cells = s->cells.cells, threads = (size_t)s->threads;
     kmv_status st;
 
-    if ((st = kmv_softmax_sums_init(&s->sums, tile, threads, r, err)) != KMV_OK)
+    if ((st = kmv_softmax_sums_init(&s->sums, tile, threads * TOGETHER, r, err)) != KMV_OK)
         return st;
     if ((s->score = kmv_alloc_raw(threads * tile->rows,
                                   kmv_project_ld(&s->cells.centre) * sizeof *s->score,
                                   "scores of cells", err)) == NULL ||
         (s->chosen = kmv_alloc(threads, cells * sizeof *s->chosen, "cells probed", err)) == NULL ||
-        (s->probed = kmv_alloc(threads, cells, "cells probed", err)) == NULL ||
+        (s->probed = kmv_alloc(threads * TOGETHER, cells, "cells probed", err)) == NULL ||
         (s->drawing = kmv_alloc(n_k, sizeof *s->drawing, "order of draws", err)) == NULL)
         return KMV_ENOMEM;
     return KMV_OK;
@@ -162,18 +163,79 @@ out:
     return st;
 }
 
-/* Slots of the probed cells that the row sees, into the list. */
-static size_t list_near(const state *s, const uint32_t *chosen, size_t seen, uint32_t *list)
-{
-    size_t count = 0;
+/* Queries first .. first + rows - 1 while they are computed. */
+typedef struct {
+    state *s;
+    kmv_apply_context *context;
+    size_t first, rows;
+    int thread;
+    unsigned char *probed;
+    size_t near[TOGETHER]; /* keys computed exactly */
+} work;
 
-    for (size_t c = 0; c < s->probes; c++) {
-        for (uint32_t t = s->cells.start[chosen[c]]; t < s->cells.start[chosen[c] + 1]; t++) {
-            list[count] = t;
-            count += s->cells.order[t] < seen ? 1 : 0;
-        }
+/* The cells of every row. */
+static void choose_cells(const work *w)
+{
+    const state *s = w->s;
+    const size_t cells = s->cells.cells, ld = kmv_project_ld(&s->cells.centre), width = s->q.width;
+    float *score = s->score + (size_t)w->thread * width * ld;
+    uint32_t *chosen = s->chosen + (size_t)w->thread * cells;
+
+    memset(w->probed, 0, w->rows * cells);
+    for (size_t i = 0; i < w->rows; i++) {
+        float *own = score + i % width * ld;
+
+        if (i % width == 0)
+            kmv_project(&s->q, &s->cells.centre, w->first + i, score);
+        for (size_t c = 0; c < cells && s->problem.matrix == KMV_GAUSS; c++)
+            own[c] -= s->cells.half_norm2[c];
+        kmv_select_largest(own, cells, s->probes, chosen);
+        for (size_t c = 0; c < s->probes; c++)
+            w->probed[i * cells + chosen[c]] = 1;
     }
-    return count;
+}
+
+/* Row i of the work += the keys of a list, each `weight` times. */
+static void add_list(const work *w, size_t i, const uint32_t *list, size_t count, double weight)
+{
+    state *s = w->s;
+    const size_t r = w->context->r, query = w->first + i;
+    float *e = kmv_row_exponent(&s->lists, w->thread);
+    const float log2_weight = (float)log2(weight);
+
+    kmv_row_exponents(&s->lists, query, list, count, e);
+    for (size_t t = 0; t < count; t++)
+        e[t] += log2_weight;
+    if (s->problem.matrix == KMV_GAUSS) {
+        s->lists.tile->exp2(e, count);
+        kmv_row_add_weighted(&s->lists, w->thread, list, e, count, w->context->y + query * r);
+    } else {
+        kmv_row_add(&s->lists, w->thread, list, e, count, &s->sums,
+                    (size_t)w->thread * TOGETHER + i);
+    }
+}
+
+/* One cell for all rows that probe it. Its keys ascend, so that a row sees a prefix of them. */
+static void add_cell(work *w, size_t cell)
+{
+    const state *s = w->s;
+    const size_t cells = s->cells.cells, start = s->cells.start[cell];
+    const size_t size = s->cells.start[cell + 1] - start;
+    uint32_t *list = kmv_row_list(&s->lists, w->thread);
+
+    for (size_t t = 0; t < size; t++)
+        list[t] = (uint32_t)(start + t);
+    for (size_t i = 0; i < w->rows; i++) {
+        const size_t seen = kmv_row_sees(&s->problem, w->first + i);
+        size_t count = size;
+
+        if (!w->probed[i * cells + cell])
+            continue;
+        while (count > 0 && s->cells.order[start + count - 1] >= seen)
+            count--;
+        add_list(w, i, list, count, 1);
+        w->near[i] += count;
+    }
 }
 
 /* The first `wanted` slots of the permutation, from `from` on and around, that the row sees and
@@ -191,80 +253,62 @@ static void list_rest(const state *s, const unsigned char *probed, size_t seen, 
     }
 }
 
-/* y_i from its list, of which the entries from `near` on count `weight` times. */
-static void sum_row(state *s, size_t i, int thread, size_t near, size_t count, double weight,
-                    size_t r, double *y)
+/* A sample of the keys that row i has not probed; returns how many. */
+static size_t add_rest(const work *w, size_t i, size_t from)
 {
-    const uint32_t *list = kmv_row_list(&s->lists, thread);
-    float *e = kmv_row_exponent(&s->lists, thread);
-    const float log2_weight = (float)log2(weight);
+    const state *s = w->s;
+    const size_t seen = kmv_row_sees(&s->problem, w->first + i), rest = seen - w->near[i];
+    const size_t drawn = rest < s->samples ? rest : s->samples;
+    uint32_t *list = kmv_row_list(&s->lists, w->thread);
 
-    kmv_row_exponents(&s->lists, i, list, count, e);
-    for (size_t t = near; t < count; t++)
-        e[t] += log2_weight;
-    if (s->problem.matrix == KMV_GAUSS) {
-        s->lists.tile->exp2(e, count);
-        memset(y, 0, r * sizeof *y);
-        kmv_row_add_weighted(&s->lists, thread, list, e, count, y);
-        return;
-    }
-    kmv_softmax_sums_reset(&s->sums, (size_t)thread, 1);
-    kmv_row_add(&s->lists, thread, list, e, count, &s->sums, (size_t)thread);
-    kmv_softmax_sums_row(&s->sums, (size_t)thread, r, s->lists.values.unit, y);
+    if (drawn == 0)
+        return 0;
+    list_rest(s, w->probed + i * s->cells.cells, seen, from, drawn, list);
+    add_list(w, i, list, drawn, (double)rest / (double)drawn);
+    return drawn;
 }
 
-/* One row, whose products with the centres are in `score`; returns its pairs. */
-static size_t do_row(state *s, size_t i, float *score, size_t from, int thread,
-                     kmv_apply_context *context)
+/* Returns the pairs of the rows. */
+static size_t do_rows(state *s, size_t first, int thread, kmv_apply_context *context)
 {
-    const size_t cells = s->cells.cells, seen = kmv_row_sees(&s->problem, i);
-    uint32_t *chosen = s->chosen + (size_t)thread * cells;
-    unsigned char *probed = s->probed + (size_t)thread * cells;
-    uint32_t *list = kmv_row_list(&s->lists, thread);
-    size_t near, rest, drawn;
+    const size_t left = s->q.n - first, r = context->r, n_k = s->problem.k->n;
+    const uint64_t place = kmv_stream_key(context->key, "place", first);
+    work w = {.s = s,
+              .context = context,
+              .first = first,
+              .rows = left < TOGETHER ? left : TOGETHER,
+              .thread = thread,
+              .probed = s->probed + (size_t)thread * TOGETHER * s->cells.cells};
+    size_t pairs = 0;
 
-    for (size_t c = 0; c < cells && s->problem.matrix == KMV_GAUSS; c++)
-        score[c] -= s->cells.half_norm2[c];
-    kmv_select_largest(score, cells, s->probes, chosen);
-    for (size_t c = 0; c < s->probes; c++)
-        probed[chosen[c]] = 1;
-    near = list_near(s, chosen, seen, list);
-    rest = seen - near;
-    drawn = rest < s->samples ? rest : s->samples;
-    list_rest(s, probed, seen, from, drawn, list + near);
-    for (size_t c = 0; c < s->probes; c++)
-        probed[chosen[c]] = 0;
-    sum_row(s, i, thread, near, near + drawn, drawn > 0 ? (double)rest / (double)drawn : 1,
-            context->r, context->y + i * context->r);
-    return near + drawn;
+    choose_cells(&w);
+    kmv_softmax_sums_reset(&s->sums, (size_t)thread * TOGETHER, w.rows);
+    memset(context->y + first * r, 0, w.rows * r * sizeof *context->y);
+    for (size_t c = 0; c < s->cells.cells; c++)
+        add_cell(&w, c);
+    for (size_t i = 0; i < w.rows; i++) {
+        pairs += w.near[i] + add_rest(&w, i, (size_t)(place % n_k));
+        if (s->problem.matrix == KMV_SOFTMAX)
+            kmv_softmax_sums_row(&s->sums, (size_t)thread * TOGETHER + i, r, s->lists.values.unit,
+                                 context->y + (first + i) * r);
+    }
+    return pairs;
 }
 
 static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err)
 {
     state *s = state_;
-    const kmv_packed *q = &s->q;
-    const size_t ld = kmv_project_ld(&s->cells.centre), rows = q->width, n_k = s->problem.k->n;
-    const double d = (double)q->d, r = (double)context->r;
+    const double d = (double)s->q.d, r = (double)context->r;
     double pairs = 0;
 
     (void)err;
     kmv_row_lists_take(&s->lists, context->x, context->r);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1) reduction(+ : pairs)
-    for (size_t first = 0; first < q->n; first += rows) {
-        const int thread = omp_get_thread_num();
-        float *score = s->score + (size_t)thread * rows * ld;
-
-        kmv_project(q, &s->cells.centre, first, score);
-        for (size_t i = first; i < first + rows && i < q->n; i++) {
-            const uint64_t place = kmv_stream_key(context->key, "place", i / SHARED);
-
-            pairs += (double)do_row(s, i, score + (i - first) * ld, (size_t)(place % n_k), thread,
-                                    context);
-        }
-    }
+    for (size_t first = 0; first < s->q.n; first += TOGETHER)
+        pairs += (double)do_rows(s, first, omp_get_thread_num(), context);
     context->cost->pairs += pairs;
     context->cost->flops += pairs * ((s->problem.matrix == KMV_GAUSS ? 3 : 2) * d + 2 * r) +
-                            2 * d * (double)q->n * (double)s->cells.cells;
+                            2 * d * (double)s->q.n * (double)s->cells.cells;
     return KMV_OK;
 }
 

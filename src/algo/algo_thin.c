@@ -9,8 +9,8 @@
  *
  * Guarantee (of the paper, not checked for the data at hand): with probability 1/2 the largest
  * error of an entry of y is at most of the order of sqrt(rank) |V|_max polylog / |S| where the
- * kernel matrix is nearly of low rank; its constants grow as exp of twice the largest |k|^2. Its
- * currency is the largest entry, absolute. Made for full attention.
+ * kernel matrix is nearly of low rank; its constants grow exponentially with the largest |q|^2 and
+ * |k|^2 over sigma^2. Its currency is the largest entry, absolute. Made for full attention.
  *
  * Ours: n_k need not be a power of 4: the last n_k mod 4^t keys (t halvings) are kept with weight
  * 1, the others have n / |S| each; keys are taken from their mean, which changes no attention and
