@@ -15,14 +15,14 @@
 
 enum {
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
-    FIRST_ROWS = 16,   /* of the pilot, after which a hopeless case is recognised */
+    FIRST_SHARE = 256, /* one row in so many, from 8 to 64, by which hopeless cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
 };
 
-/* A plan that could at best come below this share of the exact product, its sampling and its search
- * for large entries taken as free, is not worth the rest of a pilot. */
+/* Times exact's cost: what a candidate must be expected to stay below at the least for a longer
+ * look. */
 static const double HOPELESS = 0.7;
 
 /* Shares of exact's pairs: below the first an oracle's make a search promising, before the rest of
@@ -101,7 +101,7 @@ typedef struct {
     double rounding;                    /* of float32, in |x| */
     kmv_speeds speeds;
     double exact_s, certify_s, least_s; /* predicted costs; least_s: of the best so far */
-    int asked[CANDIDATES_MAX];
+    int asked[CANDIDATES_MAX];          /* or not worth asking */
     kmv_forecast forecast[CANDIDATES_MAX];
     void *draft[CANDIDATES_MAX];
     char others[200]; /* what the candidates said */
@@ -154,19 +154,16 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
 {
     planner *p = w->p;
     const opts *o = p->options;
-    const size_t r = w->context->settings->r;
     const double applies = (double)o->applies;
     kmv_status st;
 
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
-        const int wanted = o->only == 0 || o->only == (int)c + 2;
         kmv_forecast *f = &w->forecast[c];
         const size_t used = strlen(w->others);
         double total;
 
-        if (!wanted || !does(candidate, p->problem, r) || w->asked[c] ||
-            (searching && !candidate->searches))
+        if (w->asked[c] || (searching && !candidate->searches))
             continue;
         w->asked[c] = 1;
         if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
@@ -208,6 +205,46 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     return KMV_OK;
 }
 
+/* Turns away the candidates that are not expected to stay below exact; *left: how many remain. */
+static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
+{
+    planner *p = w->p;
+    const opts *o = p->options;
+
+    *left = 0;
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        const kmv_candidate *candidate = kmv_candidate_table[c];
+        double least_s = 0;
+        kmv_status st;
+
+        if (w->asked[c])
+            continue;
+        if ((o->only > 0 && o->only != (int)c + 2) ||
+            !does(candidate, p->problem, w->context->settings->r)) {
+            w->asked[c] = 1;
+            continue;
+        }
+        if (o->only == 0 && (st = candidate->least(p->problem, w->context, &p->pilot, &w->speeds,
+                                                   (double)o->applies, &least_s, err)) != KMV_OK)
+            return st;
+        w->asked[c] = !(least_s <= HOPELESS * w->exact_s);
+        *left += !w->asked[c];
+    }
+    if (*left == 0)
+        snprintf(p->decision, sizeof p->decision,
+                 "auto: exact (%.3g core-ms), since from counts and %zu rows no other plan is "
+                 "expected to come clearly below it",
+                 1e3 * w->exact_s, p->pilot.count);
+    return KMV_OK;
+}
+
+static size_t first_rows(size_t n_q)
+{
+    const size_t rows = n_q / FIRST_SHARE;
+
+    return rows < 8 ? 8 : rows > 64 ? 64 : rows;
+}
+
 /* Exact where that is clear after few rows or none; else what the candidates say. */
 static kmv_status decide(planning *w, size_t *best, kmv_error *err)
 {
@@ -216,38 +253,34 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
     const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
-    double oracle = INFINITY;
+    size_t left = 1;
     kmv_status st;
 
     *best = CANDIDATES_MAX;
-    if (p->eps < ROUNDING * most || !small || p->options->only > 1) {
-        if ((st = kmv_pilot_extend(&p->pilot, FIRST_ROWS, w->context->cost, err)) != KMV_OK ||
+    if (p->options->only == 1) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, as asked");
+        left = 0;
+    } else if (small && p->options->only == 0) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, since n < %d", SMALLEST);
+        left = 0;
+    } else if ((st = set_costs(w, err)) != KMV_OK || (st = turn_away(w, &left, err)) != KMV_OK) {
+        return st;
+    }
+    if (left > 0 || p->eps < ROUNDING * most) {
+        if ((st = kmv_pilot_extend(&p->pilot, first_rows(n_q), w->context->cost, err)) != KMV_OK ||
             (st = measure_rounding(w, err)) != KMV_OK)
             return st;
         if (p->eps < w->rounding)
             return take_float64(w, err);
     }
-    if (p->options->only == 1) {
-        snprintf(p->decision, sizeof p->decision, "auto: exact, as asked");
-        return KMV_OK;
-    }
-    if (small && p->options->only == 0) {
-        snprintf(p->decision, sizeof p->decision, "auto: exact, since n < %d", SMALLEST);
-        return KMV_OK;
-    }
-    if (p->options->only == 0 &&
-        (oracle = kmv_pilot_oracle_pairs(&p->pilot, p->eps)) > HOPELESS * per_row) {
-        snprintf(p->decision, sizeof p->decision,
-                 "auto: exact, since from %zu rows even with the large entries known some %.3g "
-                 "of %.3g pairs per row would be needed",
-                 p->pilot.count, oracle, per_row);
-        return KMV_OK;
-    }
-    if ((st = set_costs(w, err)) != KMV_OK)
+    if (left > 0 && (st = turn_away(w, &left, err)) != KMV_OK)
         return st;
+    if (left == 0)
+        return KMV_OK;
     /* Few entries hold nearly everything: a search that comes out cheap spares the other rows,
      * which the others would only be turned away by. */
-    if (p->options->only == 0 && oracle < SEARCH_FIRST * per_row &&
+    if (p->options->only == 0 &&
+        kmv_pilot_oracle_pairs(&p->pilot, p->eps) < SEARCH_FIRST * per_row &&
         !(kmv_pilot_sampled_pairs(&p->pilot, p->eps) < CHEAP * per_row)) {
         if ((st = ask(w, 1, best, err)) != KMV_OK)
             return st;

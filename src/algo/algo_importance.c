@@ -131,23 +131,49 @@ static const double DEVIATIONS = 2;
 /* Draws, scores and the search for m: about so many passes over n numbers per product. */
 enum { PASSES = 200 };
 
-/* Columns with which the best p_j for these rows, in proportion to c_j as they give it, would reach
- * the error for x of entries of equal size: V = (sum_j c_j)^2 / m - F2. Too few rather than too
- * many, since sqrt is concave; for a look before more is spent. */
-static kmv_status least_columns(const kmv_pilot *pilot, double eps, double *m, kmv_error *err)
+/* Columns with which the scores fitted to the even rows reach the error on the odd ones, for x of
+ * entries of equal size. */
+static kmv_status likely_columns(const kmv_pilot *pilot, double eps, double *m, kmv_error *err)
 {
     const size_t n_k = pilot->problem->k->n;
-    double *c2 = kmv_alloc(n_k, sizeof *c2, "column norms", err), norms = 0, squares = 0;
+    const double n = (double)n_k,
+                 share_c = 1 - planned.share_x2 - planned.share_x - planned.share_uniform;
+    double *fit = kmv_alloc(n_k, sizeof *fit, "column norms", err);
+    double *check = kmv_alloc(n_k, sizeof *check, "column norms", err);
+    double norms = 0, squares = 0, spread = 0;
+    kmv_status st = KMV_ENOMEM;
 
-    if (c2 == NULL)
-        return KMV_ENOMEM;
-    kmv_pilot_column_norms(pilot, 0, 1, c2);
+    if (fit == NULL || check == NULL)
+        goto out;
+    kmv_pilot_column_norms(pilot, 0, 2, fit);
+    kmv_pilot_column_norms(pilot, 1, 2, check);
+    for (size_t j = 0; j < n_k; j++)
+        norms += fit[j] = sqrt(fit[j]);
     for (size_t j = 0; j < n_k; j++) {
-        norms += sqrt(c2[j]);
-        squares += c2[j];
+        const double mine = norms > 0 ? share_c * fit[j] / norms : share_c / n;
+
+        squares += check[j];
+        spread += check[j] / (mine + (1 - share_c) / n);
     }
-    kmv_free(c2);
-    *m = norms * norms / (eps * eps * (double)n_k + squares);
+    *m = squares > 0 ? fmin(n, spread / (eps * eps * n + squares)) : 0;
+    st = KMV_OK;
+out:
+    kmv_free(fit);
+    kmv_free(check);
+    return st;
+}
+
+static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
+                        const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                        double *least_s, kmv_error *err)
+{
+    double m = 0;
+    kmv_status st;
+
+    if (pilot->count > 1 && (st = likely_columns(pilot, context->settings->eps, &m, err)) != KMV_OK)
+        return st;
+    *least_s = applies * (m / (double)problem->k->n * kmv_problem_pairs(problem) * speeds->pair_s +
+                          PASSES * (double)problem->k->n * speeds->flop_s);
     return KMV_OK;
 }
 
@@ -157,14 +183,14 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
 {
     const size_t n_k = problem->k->n;
     const double n = (double)n_k, d = (double)problem->k->d;
-    double m, safety, largest;
+    double m, safety, largest, least_s;
     kmv_column_sampler *s = NULL;
     kmv_forecast f = {.error = INFINITY, .text = "too many columns"};
     kmv_status st;
 
-    if ((st = least_columns(pilot, context->settings->eps, &m, err)) != KMV_OK)
+    if ((st = least(problem, context, pilot, speeds, applies, &least_s, err)) != KMV_OK)
         return st;
-    if (!(applies * m / n * kmv_problem_pairs(problem) * speeds->pair_s < budget_s)) {
+    if (!(least_s < budget_s)) {
         *out = f;
         return KMV_OK;
     }
@@ -218,6 +244,7 @@ static kmv_status apply_planned(void *state, double effort, kmv_apply_context *c
 const kmv_candidate kmv_candidate_importance = {
     .name = "importance",
     .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .least = least,
     .forecast = forecast,
     .discard = destroy,
     .prepare = prepare_planned,

@@ -574,30 +574,48 @@ enum { FLOPS_A_POINT = 1200, FLOPS_A_DIMENSION = 8 };
 /* Whatever is predicted before the search costs that much more. */
 static const double DOUBT = 1.25;
 
-/* The search is worth beginning where what it costs, and the entries that an oracle would need,
- * stay clearly within the budget; what it then left to sampling is known exactly. */
+static double search_s(const kmv_problem *problem, const kmv_speeds *speeds)
+{
+    const double points = (double)problem->q->n + (double)problem->k->n;
+    const double a_point = FLOPS_A_POINT + FLOPS_A_DIMENSION * (double)problem->k->d;
+
+    return points * a_point * speeds->flop_s + PILOT_LEAST * (double)problem->k->n * speeds->pair_s;
+}
+
+/* The search, and the entries that an oracle would need. */
+static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
+                        const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                        double *least_s, kmv_error *err)
+{
+    const double pairs =
+        pilot->count > 0 ? kmv_pilot_oracle_pairs(pilot, context->settings->eps) : 0;
+
+    (void)err;
+    *least_s = search_s(problem, speeds) + applies * (double)problem->q->n * pairs * speeds->pair_s;
+    return KMV_OK;
+}
+
+/* The search is worth beginning where that stays clearly within the budget; what it then left to
+ * sampling is known exactly. */
 static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context *context,
                            const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                            double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
 {
-    const double n_q = (double)problem->q->n, points = n_q + (double)problem->k->n;
-    const double a_point = FLOPS_A_POINT + FLOPS_A_DIMENSION * (double)problem->k->d;
-    const double eps = context->settings->eps;
-    const double search_s =
-        points * a_point * speeds->flop_s + PILOT_LEAST * (double)problem->k->n * speeds->pair_s;
-    const double oracle_s = n_q * kmv_pilot_oracle_pairs(pilot, eps) * speeds->pair_s;
-    kmv_forecast f = {.error = INFINITY, .prepare_s = search_s, .text = "too much to search"};
+    kmv_forecast f = {.error = INFINITY, .text = "too much to search"};
     const kmv_probe_options *settings = &planned[problem->q->n / 64 < PILOT_LEAST];
     kmv_probe *p = NULL;
+    double least_s;
     kmv_status st;
 
-    if (reject(problem, settings, context->settings->r) == NULL &&
-        DOUBT * (search_s + applies * oracle_s) < budget_s) {
+    if ((st = least(problem, context, pilot, speeds, applies, &least_s, err)) != KMV_OK)
+        return st;
+    f.prepare_s = search_s(problem, speeds);
+    if (reject(problem, settings, context->settings->r) == NULL && DOUBT * least_s < budget_s) {
         if ((st = kmv_probe_create(problem, settings, context, &p, err)) != KMV_OK)
             return st;
-        f.pairs = n_q * p->forecast.sample;
+        f.pairs = (double)problem->q->n * p->forecast.sample;
         f.apply_s = f.pairs * speeds->pair_s;
-        f.error = eps;
+        f.error = context->settings->eps;
         f.unseen2 = p->forecast.missed2;
         snprintf(f.text, sizeof f.text, "%.4g of %zu cells a row, %.3g columns", p->forecast.cells,
                  p->partition.cells, p->forecast.sample);
@@ -637,6 +655,7 @@ const kmv_candidate kmv_candidate_probe = {
     .flags = KMV_CAN_GAUSS | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
     .own_queries = 1,
     .searches = 1,
+    .least = least,
     .forecast = forecast,
     .discard = destroy,
     .prepare = prepare_planned,

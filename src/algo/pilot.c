@@ -2,7 +2,6 @@
 #include "algo/pilot.h"
 
 #include <gsl/gsl_cdf.h>
-#include <gsl/gsl_randist.h>
 #include <gsl/gsl_sort.h>
 #include <math.h>
 #include <string.h>
@@ -14,7 +13,8 @@
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
 
-/* A uniform sample of `count` of n numbers, in random order, so that every part of it is one. */
+/* A uniform sample of `count` of n numbers, in random order, so that every part of it is one: the
+ * first steps of Fisher and Yates' shuffle. */
 static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, kmv_error *err)
 {
     gsl_rng *rng = kmv_rng_create(key, err);
@@ -25,9 +25,11 @@ static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, 
         goto out;
     for (size_t i = 0; i < n; i++)
         all[i] = i;
-    if (count > 0) {
-        gsl_ran_choose(rng, rows, count, all, n, sizeof *all); /* ascending */
-        gsl_ran_shuffle(rng, rows, count, sizeof *rows);
+    for (size_t i = 0; i < count; i++) {
+        const size_t other = i + gsl_rng_uniform_int(rng, (unsigned long)(n - i));
+
+        rows[i] = all[other];
+        all[other] = all[i];
     }
     st = KMV_OK;
 out:
