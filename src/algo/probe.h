@@ -9,7 +9,7 @@
 
 enum {
     KMV_PROBE_CHUNK = 8192, /* queries, and keys, packed at a time */
-    KMV_PROBE_CHECK = 128   /* most rows of the pilot computed again for each product */
+    KMV_PROBE_CHECK = 128   /* most rows of the pilot by which products are checked */
 };
 
 typedef struct {
@@ -36,33 +36,57 @@ typedef struct {
     kmv_heavy_chunk *heavy; /* chunks of KMV_VISIT_QUERIES rows; NULL without search */
     size_t chunks;
     kmv_visit_counts counts;
-    float *c2;     /* per key: estimated sum over all rows of squared light entries */
-    size_t *check; /* rows by which each product is checked, ascending */
-    kmv_packed check_queries;
+    float *c2;          /* per key: estimated sum over all rows of squared light entries */
+    unsigned clip_bits; /* of a sketch: how far clipping looks for entries that would jump */
+
+    /* Rows by which each product is checked, ascending, and their entries in bfloat16, checks x
+     * n_k: 0 where the search found the pair or clipping would. */
+    size_t checks, *check;
+    uint16_t *light;
 
     /* room of a product */
     kmv_packed queries, keys;
     kmv_workspace *workspace;
     gsl_rng *rng;
     double *part;                  /* products of one chunk */
-    kmv_heavy_list missed;         /* heavy entries of the check rows that only clipping finds */
-    uint64_t *word_check;          /* sketches of the check rows */
-    double *residual, *estimate;   /* check rows x r: light part, exact and sampled */
+    double *residual, *estimate;   /* checks x r: light part, exact and sampled */
+    float *column;                 /* n_k: one column of X in floats */
     double *x2, *score, *p, *in_s; /* in_s: weight of a sampled column, 0 for others */
     double forced2;                /* columns with x2 above it are always taken, with weight 1 */
+    double jump2;                  /* entries with G_ij^2 x2_j / p_j^2 above it are clipped */
     double *weight;
     size_t *index;
     char *text;
     size_t text_size;
 } kmv_probe;
 
-/** Everything that does not depend on x. */
+/** Everything that does not depend on x. most: pairs per row; where the plan is expected to need
+ *  more, *out is NULL and the search is not begun; INFINITY for none. */
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
-                            const kmv_prepare_context *context, kmv_probe **out, kmv_error *err);
+                            const kmv_prepare_context *context, double most, kmv_probe **out,
+                            kmv_error *err);
 void kmv_probe_destroy(kmv_probe *p);
 
 /** Whether row i and key j are a pair that the search found, or that clipping would find. */
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key);
+
+/** Whether clipping gives this entry, which the search did not find, weight 1 where j is sampled;
+ *  word: the sketch of row i. */
+static inline int kmv_probe_clips(const kmv_probe *p, uint64_t word, uint32_t j, float value)
+{
+    const unsigned apart = (unsigned)__builtin_popcountll(word ^ p->word_k[j]);
+    const double g = (double)value;
+
+    if (apart <= p->rule.bits_apart)
+        return value > p->rule.tau;
+    return apart <= p->clip_bits && g * g * p->x2[j] > p->jump2 * p->p[j] * p->p[j];
+}
+
+/** Whether column j carries so much of x that it is always taken, with weight 1. */
+static inline int kmv_probe_is_forced(const kmv_probe *p, size_t j)
+{
+    return p->x2[j] > p->forced2;
+}
 
 /** The search by the chosen rule. */
 kmv_visit kmv_probe_visit(const kmv_probe *p);

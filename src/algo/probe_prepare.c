@@ -100,8 +100,8 @@ static void pass_chunk(kmv_probe *p, kmv_probe_pilot *pilot, pass_room *room, si
     for (size_t j = 0; j < n; j++)
         norm2[first + j] = (float)(scale * (double)room->keys.offset[j]);
     if (room->status == KMV_OK)
-        room->status = kmv_probe_pilot_chunk(pilot, &part, &room->keys, first, p->rule.tau,
-                                             room->space, &room->heavy, &room->err);
+        room->status = kmv_probe_pilot_chunk(pilot, &part, &room->keys, first, p->problem.k->n,
+                                             p->rule.tau, room->space, &room->heavy, &room->err);
 }
 
 static kmv_status pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float *norm2, kmv_cost *cost,
@@ -456,49 +456,50 @@ static kmv_status search_all(kmv_probe *p, kmv_cost *cost, kmv_error *err)
     return search(&v, p->threads, p->word_q, NULL, p->heavy, &p->counts, cost, err);
 }
 
-/* Check row i is pilot row i pilot->n / n; the pilot knows all of its heavy entries. */
-static kmv_status list_missed(kmv_probe *p, const kmv_probe_pilot *pilot, size_t n, kmv_error *err)
+/* Check row c is pilot row c pilot->n / checks. Of its entries remain those that neither the search
+ * nor clipping takes out; the pilot knows all heavy ones. */
+static kmv_status set_check_rows(kmv_probe *p, kmv_probe_pilot *pilot, kmv_error *err)
 {
-    size_t i = 0;
-    kmv_status st;
+    const size_t n = pilot->kept, n_k = p->problem.k->n;
+    size_t c = 0;
 
-    for (size_t t = 0; t < pilot->heavy.count; t++) {
-        kmv_heavy_entry e = pilot->heavy.entry[t];
+    if ((p->check = kmv_alloc(n, sizeof *p->check, "check rows", err)) == NULL)
+        return KMV_ENOMEM;
+    p->checks = n;
+    p->light = pilot->entry;
+    pilot->entry = NULL;
+    for (size_t i = 0; i < n; i++)
+        p->check[i] = pilot->row[i * pilot->n / n];
+    for (size_t t = 0; p->heavy != NULL && t < pilot->heavy.count; t++) {
+        const kmv_heavy_entry *e = &pilot->heavy.entry[t];
 
-        while (i < n && i * pilot->n / n < e.row)
-            i++;
-        if (i == n || i * pilot->n / n > e.row || !kmv_probe_caught(p, p->check[i], e.key) ||
-            retrieved(p, p->check[i], e.key))
-            continue;
-        if ((st = kmv_heavy_reserve(&p->missed, 1, err)) != KMV_OK)
-            return st;
-        e.row = (uint32_t)i;
-        p->missed.entry[p->missed.count++] = e;
+        while (c < n && c * pilot->n / n < e->row)
+            c++;
+        if (c < n && c * pilot->n / n == e->row && kmv_probe_caught(p, p->check[c], e->key))
+            p->light[c * n_k + e->key] = 0;
     }
     return KMV_OK;
 }
 
-/* Every so-manieth row of the pilot. */
-static kmv_status set_check_rows(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *cost,
-                                 kmv_error *err)
+/* The farthest limit, up to WIDER_BITS more than the search's, within which so few sketches of a
+ * query and of a key lie by chance that evaluating them all costs less than the sampled column. */
+static void set_clip_bits(kmv_probe *p)
 {
-    const size_t n = pilot->n < KMV_PROBE_CHECK ? pilot->n : KMV_PROBE_CHECK;
-    kmv_status st;
+    enum { QUERIES = 64, KEYS_SEEN = 512, RARE = 400 };
+    const size_t n_q = p->problem.q->n, n_k = p->problem.k->n;
+    const size_t queries = n_q < QUERIES ? n_q : QUERIES, keys = n_k < KEYS_SEEN ? n_k : KEYS_SEEN;
+    size_t apart[KMV_SKETCH_BITS + 1] = {0}, within = 0;
 
-    if ((p->check = kmv_alloc(n, sizeof *p->check, "check rows", err)) == NULL ||
-        (p->word_check = kmv_alloc(n, sizeof *p->word_check, "check rows", err)) == NULL)
-        return KMV_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
-        p->check[i] = pilot->row[i * pilot->n / n];
-        p->word_check[i] = p->word_q[p->check[i]]; /* zeros without search, and not used */
+    for (size_t i = 0; i < queries; i++) {
+        for (size_t j = 0; j < keys; j++)
+            apart[__builtin_popcountll(p->word_q[i * (n_q / queries)] ^
+                                       p->word_k[j * (n_k / keys)])]++;
     }
-    if (p->heavy != NULL && (st = list_missed(p, pilot, n, err)) != KMV_OK)
-        return st;
-    if ((st = kmv_packed_init(&p->check_queries, p->tile, KMV_QUERIES, n, p->problem.q->d, 1,
-                              err)) != KMV_OK)
-        return st;
-    kmv_pack(&p->check_queries, &p->problem, p->centre, p->check, n, 1, cost);
-    return KMV_OK;
+    for (unsigned b = 0; b <= KMV_SKETCH_BITS && b <= p->rule.bits_apart + WIDER_BITS; b++) {
+        within += apart[b];
+        if (b <= p->rule.bits_apart || within * RARE <= queries * keys)
+            p->clip_bits = b;
+    }
 }
 
 static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *context, kmv_error *err)
@@ -510,10 +511,9 @@ static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *conte
     kmv_status st;
 
     if ((p->part = kmv_alloc(queries * r, sizeof(double), "products of a chunk", err)) == NULL ||
-        (p->residual = kmv_alloc(p->check_queries.n * r, sizeof(double), "residuals", err)) ==
-            NULL ||
-        (p->estimate = kmv_alloc(p->check_queries.n * r, sizeof(double), "estimates", err)) ==
-            NULL ||
+        (p->residual = kmv_alloc(p->checks * r, sizeof(double), "residuals", err)) == NULL ||
+        (p->estimate = kmv_alloc(p->checks * r, sizeof(double), "estimates", err)) == NULL ||
+        (p->column = kmv_alloc(n_k, sizeof(float), "a column of x", err)) == NULL ||
         (p->x2 = kmv_alloc(n_k, sizeof(double), "norms of x", err)) == NULL ||
         (p->score = kmv_alloc(n_k, sizeof(double), "scores", err)) == NULL ||
         (p->p = kmv_alloc(n_k, sizeof(double), "probabilities", err)) == NULL ||
@@ -526,6 +526,15 @@ static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *conte
         (st = kmv_packed_init(&p->keys, p->tile, KMV_KEYS, keys, d, 1, err)) != KMV_OK)
         return st;
     return kmv_workspace_create(p->tile, queries, keys, r, p->threads, &p->workspace, err);
+}
+
+/* As many as take no more than half the room of the points, but 64. */
+static size_t check_size(const kmv_probe *p)
+{
+    const size_t d = p->problem.k->d, wish = d < 32 ? 64 : 2 * d;
+    const size_t most = wish < KMV_PROBE_CHECK ? wish : KMV_PROBE_CHECK;
+
+    return p->pilot_rows < most ? p->pilot_rows : most;
 }
 
 static size_t pilot_size(const kmv_probe *p)
@@ -542,7 +551,8 @@ static size_t pilot_size(const kmv_probe *p)
 }
 
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
-                            const kmv_prepare_context *context, kmv_probe **out, kmv_error *err)
+                            const kmv_prepare_context *context, double most, kmv_probe **out,
+                            kmv_error *err)
 {
     const size_t n_k = problem->k->n, n_q = problem->q->n, d = problem->k->d;
     kmv_probe *p = kmv_alloc(1, sizeof *p, "state of probe", err);
@@ -575,19 +585,24 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
     kmv_centre(&sampled, p->centre);
     if ((st = kmv_sketcher_init(&p->sketcher, problem,
                                 kmv_stream_key(context->key, "directions", 0), err)) != KMV_OK ||
-        (st = kmv_probe_pilot_init(&pilot, problem, p->centre, p->pilot_rows, p->tile,
-                                   kmv_stream_key(context->key, "pilot", 0), context->cost, err)) !=
-            KMV_OK ||
+        (st = kmv_probe_pilot_init(&pilot, problem, p->centre, p->pilot_rows, check_size(p),
+                                   p->tile, kmv_stream_key(context->key, "pilot", 0), context->cost,
+                                   err)) != KMV_OK ||
         (st = pass_over_keys(p, &pilot, norm2, context->cost, err)) != KMV_OK ||
         (st = limit_heavy(p, &pilot, err)) != KMV_OK ||
         (st = choose(p, &pilot, context->cost, err)) != KMV_OK)
         goto out;
+    if (!(p->forecast.search + p->forecast.sample <= most)) {
+        *out = NULL;
+        goto out;
+    }
     if (p->forecast.searches) {
         if ((st = search_all(p, context->cost, err)) != KMV_OK)
             goto out;
+        set_clip_bits(p);
     }
     estimate_columns(p, &pilot, norm2);
-    if ((st = set_check_rows(p, &pilot, context->cost, err)) != KMV_OK ||
+    if ((st = set_check_rows(p, &pilot, err)) != KMV_OK ||
         (st = reserve_product(p, context, err)) != KMV_OK)
         goto out;
     *out = p;
@@ -606,7 +621,6 @@ void kmv_probe_destroy(kmv_probe *p)
     free_chunks(p->heavy, p->chunks);
     kmv_sketcher_clear(&p->sketcher);
     kmv_partition_clear(&p->partition);
-    kmv_packed_clear(&p->check_queries);
     kmv_packed_clear(&p->queries);
     kmv_packed_clear(&p->keys);
     kmv_workspace_destroy(p->workspace);
@@ -619,8 +633,8 @@ void kmv_probe_destroy(kmv_probe *p)
     kmv_free(p->c2);
     kmv_free(p->check);
     kmv_free(p->part);
-    kmv_free(p->missed.entry);
-    kmv_free(p->word_check);
+    kmv_free(p->light);
+    kmv_free(p->column);
     kmv_free(p->residual);
     kmv_free(p->estimate);
     kmv_free(p->x2);

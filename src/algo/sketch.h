@@ -4,6 +4,7 @@
 #define KMV_ALGO_SKETCH_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "kmv.h"
 
@@ -26,7 +27,27 @@ typedef struct {
     /** sum over l < ld of (a_l - b_l + shift_l)^2, in float, in a fixed order; ld a multiple of 16.
      */
     float (*distance2)(const float *a, const float *b, const float *shift, size_t ld);
+    /** sum over j < n of a_j x_j, a in bfloat16 (kmv_bfloat16); in float, in a fixed order. */
+    float (*dot_bfloat16)(const uint16_t *a, const float *x, size_t n);
 } kmv_sketch_isa;
+
+/** The upper half of a float, rounded to nearest: 8 bits of mantissa; not for NaN. */
+static inline uint16_t kmv_bfloat16(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float kmv_from_bfloat16(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 /** The best that this machine runs; never NULL. */
 const kmv_sketch_isa *kmv_sketch_isa_best(void);

@@ -78,6 +78,24 @@ static float distance2(const float *a, const float *b, const float *shift, size_
     return part[0];
 }
 
+static float dot_bfloat16(const uint16_t *a, const float *x, size_t n)
+{
+    float part[16] = {0};
+    size_t j = 0;
+
+    for (; j + 16 <= n; j += 16) {
+        for (size_t s = 0; s < 16; s++)
+            part[s] += kmv_from_bfloat16(a[j + s]) * x[j + s];
+    }
+    for (size_t s = 0; j + s < n; s++)
+        part[s] += kmv_from_bfloat16(a[j + s]) * x[j + s];
+    for (size_t half = 8; half > 0; half /= 2) {
+        for (size_t s = 0; s < half; s++)
+            part[s] += part[s + half];
+    }
+    return part[0];
+}
+
 #ifndef SCAN_BY_HAND
 static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits)
@@ -92,4 +110,6 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
-#define SKETCH_FUNCTIONS .scan = scan, .project = project, .signs = signs, .distance2 = distance2
+#define SKETCH_FUNCTIONS                                                                           \
+    .scan = scan, .project = project, .signs = signs, .distance2 = distance2,                      \
+    .dot_bfloat16 = dot_bfloat16
