@@ -35,7 +35,7 @@ static const kmv_option options[] = {
     {"heavy", KMV_OPT_REAL, offsetof(kmv_probe_options, heavy), "0", 0, 1,
      "entries above are searched for and kept; 0: eps / 30", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(kmv_probe_options, pilot), "0", 0, 1e6,
-     "rows computed exactly; 0: 1 / eps^2, at least 128, at most n_q / 64", NULL},
+     "rows computed exactly; 0: 64", NULL},
     {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "48", 1, 1e6,
      "fewest keys per cell, on average", NULL},
     {"safety", KMV_OPT_REAL, offsetof(kmv_probe_options, safety), "1.25", 1, 1000,
@@ -83,10 +83,10 @@ static void destroy(void *state)
 static void add_heavy_row(const kmv_probe *p, size_t i, const double *x, size_t r,
                           const double *in_s, double *y)
 {
-    const kmv_heavy_chunk *chunk = &p->heavy[i / KMV_VISIT_QUERIES];
-    const size_t row = i % KMV_VISIT_QUERIES;
+    const kmv_heavy_chunk *chunk;
+    uint32_t end;
 
-    for (uint32_t t = chunk->start[row]; t < chunk->start[row + 1]; t++) {
+    for (uint32_t t = kmv_probe_row(p, i, &chunk, &end); t < end; t++) {
         const size_t j = chunk->key[t];
         const double factor = (double)chunk->value[t] * (1 - in_s[j]);
 
@@ -151,7 +151,7 @@ static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const f
         evaluated += (double)found;
         for (size_t h = 0; h < found; h++) {
             if (!kmv_probe_clips(p, p->word_q[hits[h]], j, value[h]) ||
-                kmv_heavy_chunk_has(&p->heavy[chunk], hits[h] - first, j))
+                kmv_probe_retrieved(p, hits[h], j))
                 continue;
             for (size_t c = 0; c < r; c++)
                 context->y[hits[h] * r + c] +=
@@ -210,12 +210,9 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
 
 /* ---- as a candidate of the planner ----------------------------------------------------------- */
 
-/* The defaults of the table, but at least 256 rows of pilot: with 128 a search was seen that missed
- * 4 % of the neighbours and thought to have them all. */
-enum { PILOT_LEAST = 256 };
-static const kmv_probe_options planned[2] = {
-    {.cell = 96, .bits_apart = 16, .safety = 1.1, .clip = 1, .shrink = 1},
-    {.pilot = PILOT_LEAST, .cell = 96, .bits_apart = 16, .safety = 1.1, .clip = 1, .shrink = 1}};
+/* The defaults of the table. */
+static const kmv_probe_options planned = {
+    .cell = 48, .bits_apart = 16, .safety = 1.25, .clip = 1, .shrink = 1};
 
 /* What sketches, cells and search cost per point beside the dimensions, in flops outside of tiles:
  * 1.6 to 1.9 us for a query and a key at d = 64 were measured, the product included. */
@@ -229,7 +226,8 @@ static double search_s(const kmv_problem *problem, const kmv_speeds *speeds)
     const double points = (double)problem->q->n + (double)problem->k->n;
     const double a_point = FLOPS_A_POINT + FLOPS_A_DIMENSION * (double)problem->k->d;
 
-    return points * a_point * speeds->flop_s + PILOT_LEAST * (double)problem->k->n * speeds->pair_s;
+    return points * a_point * speeds->flop_s +
+           KMV_PROBE_PILOT * (double)problem->k->n * speeds->pair_s;
 }
 
 /* The search, and the entries that an oracle would need. */
@@ -252,7 +250,6 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
                            double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
 {
     kmv_forecast f = {.error = INFINITY, .text = "too much to search"};
-    const kmv_probe_options *settings = &planned[problem->q->n / 64 < PILOT_LEAST];
     kmv_probe *p = NULL;
     double least_s;
     kmv_status st;
@@ -260,10 +257,10 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     if ((st = least(problem, context, pilot, speeds, applies, &least_s, err)) != KMV_OK)
         return st;
     f.prepare_s = search_s(problem, speeds);
-    if (reject(problem, settings, context->settings->r) == NULL && DOUBT * least_s < budget_s) {
+    if (reject(problem, &planned, context->settings->r) == NULL && DOUBT * least_s < budget_s) {
         const double most = budget_s / ((double)problem->q->n * speeds->pair_s);
 
-        if ((st = kmv_probe_create(problem, settings, context, most, &p, err)) != KMV_OK)
+        if ((st = kmv_probe_create(problem, &planned, context, most, &p, err)) != KMV_OK)
             return st;
     }
     if (p != NULL) {

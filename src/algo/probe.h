@@ -9,6 +9,7 @@
 
 enum {
     KMV_PROBE_CHUNK = 8192, /* queries, and keys, packed at a time */
+    KMV_PROBE_PILOT = 64,   /* rows computed exactly, unless told */
     KMV_PROBE_CHECK = 128   /* most rows of the pilot by which products are checked */
 };
 
@@ -33,7 +34,9 @@ typedef struct {
     float *shift; /* origin of the queries minus origin of the keys */
     size_t pilot_rows;
     double largest_heavy;   /* of the pilot */
-    kmv_heavy_chunk *heavy; /* chunks of KMV_VISIT_QUERIES rows; NULL without search */
+    kmv_heavy_chunk *heavy; /* chunks of KMV_VISIT_QUERIES rows in the order of the search, NULL
+                               without one */
+    uint32_t *place;        /* of each row in that order */
     size_t chunks;
     kmv_visit_counts counts;
     float *c2;          /* per key: estimated sum over all rows of squared light entries */
@@ -80,6 +83,24 @@ static inline int kmv_probe_clips(const kmv_probe *p, uint64_t word, uint32_t j,
     if (apart <= p->rule.bits_apart)
         return value > p->rule.tau;
     return apart <= p->clip_bits && g * g * p->x2[j] > p->jump2 * p->p[j] * p->p[j];
+}
+
+/** The retrieved entries of row i: *chunk's key and value from the return value up to *end. */
+static inline uint32_t kmv_probe_row(const kmv_probe *p, size_t i, const kmv_heavy_chunk **chunk,
+                                     uint32_t *end)
+{
+    const size_t row = p->place[i] % KMV_VISIT_QUERIES;
+
+    *chunk = &p->heavy[p->place[i] / KMV_VISIT_QUERIES];
+    *end = (*chunk)->start[row + 1];
+    return (*chunk)->start[row];
+}
+
+/** Whether the search found key j for row i. */
+static inline int kmv_probe_retrieved(const kmv_probe *p, size_t i, uint32_t j)
+{
+    return kmv_heavy_chunk_has(&p->heavy[p->place[i] / KMV_VISIT_QUERIES],
+                               p->place[i] % KMV_VISIT_QUERIES, j);
 }
 
 /** Whether column j carries so much of x that it is always taken, with weight 1. */

@@ -12,6 +12,8 @@ typedef struct {
     double light2;               /* squared entries <= tau: what is left to sampling */
     double missed2;              /* squared entries > tau predicted to be missed, upper estimate */
     int searches;                /* 0: no search, everything is left to sampling */
+    double reach; /* radius at which hardly anything within the limit is missed, if searches go
+                     there at all */
 } kmv_probe_forecast;
 
 /** Heavy entries of some rows, by which searches are judged. Borrowed. */
@@ -29,6 +31,7 @@ typedef struct {
     size_t n_q, n_k, d;
     double eps;
     double total2, light2; /* squared entries per row, all and those <= tau */
+    double seen_rows;      /* at least so many rows will have been looked at before a search */
 } kmv_probe_basis;
 
 /** The `count` bits in which the entries' pairs differ least, weighted by squared entry. */
@@ -39,7 +42,8 @@ void kmv_probe_pick_bits(const kmv_probe_basis *basis, const kmv_probe_sample *s
  * The cheapest of a grid of radii and bit limits; tau is taken from rule and kept. The forecast of
  * the columns to sample is n_q light2 / (eps^2 - missed2), halved, since x whose parts cancel need
  * less. Entries of pairs that differ in more bits than the limit count as light: nothing will find
- * them. missed2 counts what the limit admits and the radius misses, and one largest entry more.
+ * them. missed2 counts what the limit admits and the radius misses, and one largest entry more
+ * among the rows of the sample or seen_rows, whichever are more.
  */
 kmv_status kmv_probe_choose(const kmv_probe_basis *basis, const kmv_probe_sample *sample,
                             kmv_visit_rule *rule, kmv_probe_forecast *forecast, kmv_error *err);

@@ -145,16 +145,11 @@ out:
     return st;
 }
 
-static int retrieved(const kmv_probe *p, size_t i, uint32_t key)
-{
-    return kmv_heavy_chunk_has(&p->heavy[i / KMV_VISIT_QUERIES], i % KMV_VISIT_QUERIES, key);
-}
-
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key)
 {
     const unsigned apart = (unsigned)__builtin_popcountll(p->word_q[i] ^ p->word_k[key]);
 
-    return (p->options->clip && apart <= p->rule.bits_apart) || retrieved(p, i, key);
+    return (p->options->clip && apart <= p->rule.bits_apart) || kmv_probe_retrieved(p, i, key);
 }
 
 /* Column norms of one row are mostly noise, so they are smoothed over keys of about the same norm,
@@ -244,10 +239,11 @@ typedef struct {
     kmv_error err;
 } search_room;
 
-/* All rows of the problem that v names, a chunk at a time. */
-static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float *margin2,
-                         kmv_heavy_chunk *chunks, kmv_visit_counts *counts, kmv_cost *cost,
-                         kmv_error *err)
+/* All rows of the problem that v names, a chunk at a time: their sketches and margins, their order,
+ * then the cells. */
+static kmv_status search(const kmv_visit *v, int threads, uint64_t *word, float *margin2,
+                         uint32_t *order, kmv_heavy_chunk *chunks, kmv_visit_counts *counts,
+                         kmv_cost *cost, kmv_error *err)
 {
     const size_t n_q = v->problem->q->n, d = v->problem->k->d;
     search_room *room = kmv_alloc((size_t)threads, sizeof *room, "rooms of threads", err);
@@ -260,6 +256,13 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
         if ((st = kmv_visit_space_create(v, &room[t].space, err)) != KMV_OK)
             goto out;
     }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t first = 0; first < n_q; first += KMV_VISIT_QUERIES)
+        kmv_visit_sketch(v, first,
+                         n_q - first < KMV_VISIT_QUERIES ? n_q - first : KMV_VISIT_QUERIES,
+                         room[omp_get_thread_num()].space, word, margin2);
+    if ((st = kmv_visit_order(v, word, order, err)) != KMV_OK)
+        goto out;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (size_t first = 0; first < n_q; first += KMV_VISIT_QUERIES) {
         search_room *mine = &room[omp_get_thread_num()];
@@ -267,9 +270,8 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
 
         if (mine->status == KMV_OK)
             mine->status = kmv_visit_rows(
-                v, first, left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES, mine->space,
-                words + first, margin2 != NULL ? margin2 + first * KMV_CELL_BITS_MAX : NULL,
-                &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->err);
+                v, order + first, left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES, mine->space,
+                word, margin2, &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->err);
     }
     for (size_t t = 0; t < (size_t)threads; t++) {
         if (room[t].status != KMV_OK) {
@@ -314,6 +316,14 @@ kmv_visit kmv_probe_visit(const kmv_probe *p)
                        .rule = p->rule};
 }
 
+/* Every how manieth row `refine` looks at: 1024 rows, or 4 / eps^2 if more, a quarter at most. */
+static size_t wide_step(size_t n_q, double eps)
+{
+    const double wish = fmin(fmax(WIDE_ROWS, 4 / (eps * eps)), (double)n_q / 4);
+
+    return wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
+}
+
 /* Rows apart by the same step are searched wider than the rule says: what they find there, and the
  * pilot hardly ever saw, tells what the rule would miss. Then the rule is chosen again. */
 static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_sample *pilot,
@@ -321,8 +331,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 {
     const double beyond2 = kmv_probe_beyond(basis, pilot, p->rule.bits_apart + WIDER_BITS);
     const size_t n_q = p->problem.q->n;
-    const double wish = fmin(fmax(WIDE_ROWS, 4 / (basis->eps * basis->eps)), (double)n_q / 4);
-    const size_t step = wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
+    const size_t step = wide_step(n_q, basis->eps);
     kmv_points some = *p->problem.q;
     kmv_problem part = p->problem;
     kmv_visit v = kmv_probe_visit(p);
@@ -331,20 +340,22 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
     kmv_visit_counts counts;
     uint64_t *word = NULL;
     float *margin2 = NULL;
+    uint32_t *order = NULL;
     kmv_status st = KMV_ENOMEM;
 
     some.n = n_q / step;
     some.ld *= step;
     part.q = &some;
     v.problem = &part;
-    v.rule.radius *= WIDER;
+    v.rule.radius = fmaxf(WIDER * v.rule.radius, 2 * (float)p->forecast.reach);
     v.rule.bits_apart += WIDER_BITS;
     basis->light2 += beyond2;
     if ((word = kmv_alloc(some.n, sizeof *word, "sketches", err)) == NULL ||
         (margin2 = kmv_alloc(some.n * KMV_CELL_BITS_MAX, sizeof *margin2, "margins", err)) ==
             NULL ||
+        (order = kmv_alloc(some.n, sizeof *order, "order of queries", err)) == NULL ||
         (chunk = kmv_alloc(chunks_of(some.n), sizeof *chunk, "heavy entries", err)) == NULL ||
-        (st = search(&v, p->threads, word, margin2, chunk, &counts, cost, err)) != KMV_OK ||
+        (st = search(&v, p->threads, word, margin2, order, chunk, &counts, cost, err)) != KMV_OK ||
         (st = kmv_heavy_reserve(&list, (size_t)counts.kept, err)) != KMV_OK)
         goto out;
     for (size_t i = 0; i < some.n; i++) {
@@ -353,7 +364,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 
         for (uint32_t t = c->start[row]; t < c->start[row + 1]; t++)
             list.entry[list.count++] =
-                (kmv_heavy_entry){.row = (uint32_t)i, .key = c->key[t], .value = c->value[t]};
+                (kmv_heavy_entry){.row = order[i], .key = c->key[t], .value = c->value[t]};
     }
     st = kmv_probe_choose(basis,
                           &(kmv_probe_sample){.entry = list.entry,
@@ -365,6 +376,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 out:
     free_chunks(chunk, chunks_of(some.n));
     kmv_free(list.entry);
+    kmv_free(order);
     kmv_free(word);
     kmv_free(margin2);
     return st;
@@ -409,11 +421,13 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
                              .d = p->problem.k->d,
                              .eps = p->eps / o->safety,
                              .total2 = pilot->total2 / (double)rows};
+    const size_t step = wide_step(basis.n_q, basis.eps);
     double heavy2 = 0;
     kmv_status st = KMV_ENOMEM;
 
     if (project == NULL || margin2 == NULL || word == NULL)
         goto out;
+    basis.seen_rows = (double)(basis.n_q / step);
     sketch_pilot(p, pilot, project, word);
     for (size_t t = 0; t < pilot->heavy.count; t++)
         heavy2 += (double)pilot->heavy.entry[t].value * (double)pilot->heavy.entry[t].value;
@@ -449,11 +463,25 @@ out:
 static kmv_status search_all(kmv_probe *p, kmv_cost *cost, kmv_error *err)
 {
     const kmv_visit v = kmv_probe_visit(p);
+    const size_t n_q = p->problem.q->n;
+    float *margin2 =
+        kmv_alloc_raw(n_q, KMV_CELL_BITS_MAX * sizeof *margin2, "margins of queries", err);
+    uint32_t *order = kmv_alloc_raw(n_q, sizeof *order, "order of queries", err);
+    kmv_status st = KMV_ENOMEM;
 
-    p->chunks = chunks_of(p->problem.q->n);
-    if ((p->heavy = kmv_alloc(p->chunks, sizeof *p->heavy, "heavy entries", err)) == NULL)
-        return KMV_ENOMEM;
-    return search(&v, p->threads, p->word_q, NULL, p->heavy, &p->counts, cost, err);
+    p->chunks = chunks_of(n_q);
+    if (margin2 == NULL || order == NULL ||
+        (p->place = kmv_alloc_raw(n_q, sizeof *p->place, "order of queries", err)) == NULL ||
+        (p->heavy = kmv_alloc(p->chunks, sizeof *p->heavy, "heavy entries", err)) == NULL ||
+        (st = search(&v, p->threads, p->word_q, margin2, order, p->heavy, &p->counts, cost, err)) !=
+            KMV_OK)
+        goto out;
+    for (size_t t = 0; t < n_q; t++)
+        p->place[order[t]] = (uint32_t)t;
+out:
+    kmv_free(margin2);
+    kmv_free(order);
+    return st;
 }
 
 /* Check row c is pilot row c pilot->n / checks. Of its entries remain those that neither the search
@@ -537,17 +565,12 @@ static size_t check_size(const kmv_probe *p)
     return p->pilot_rows < most ? p->pilot_rows : most;
 }
 
+/* What the pilot is too small to see, the wider search of `refine` does. */
 static size_t pilot_size(const kmv_probe *p)
 {
-    const size_t n_q = p->problem.q->n;
-    const double eps = p->eps / p->options->safety;
-    double m = fmin(1 / (eps * eps), (double)n_q / 64);
+    const size_t rows = p->options->pilot > 0 ? p->options->pilot : KMV_PROBE_PILOT;
 
-    if (p->options->pilot > 0)
-        m = (double)p->options->pilot;
-    else
-        m = fmax(m, 128);
-    return m < (double)n_q ? (size_t)m : n_q;
+    return rows < p->problem.q->n ? rows : p->problem.q->n;
 }
 
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
@@ -628,6 +651,7 @@ void kmv_probe_destroy(kmv_probe *p)
         gsl_rng_free(p->rng);
     kmv_free(p->centre);
     kmv_free(p->shift);
+    kmv_free(p->place);
     kmv_free(p->word_q);
     kmv_free(p->word_k);
     kmv_free(p->c2);

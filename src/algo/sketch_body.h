@@ -110,6 +110,25 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
+#ifndef SCAN_BY_HAND
+static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
+                         size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
+                         size_t *found)
+{
+    size_t c = 0;
+
+    *found = 0;
+    for (; c < cells; c++) {
+        const uint32_t first = start[cell[c]], count = start[cell[c] + 1] - first;
+
+        if (count > room - *found)
+            break;
+        *found += scan(words + first, count, query, most, first, hits + *found);
+    }
+    return c;
+}
+#endif
+
 #define SKETCH_FUNCTIONS                                                                           \
-    .scan = scan, .project = project, .signs = signs, .distance2 = distance2,                      \
-    .dot_bfloat16 = dot_bfloat16
+    .scan = scan, .scan_cells = scan_cells, .project = project, .signs = signs,                    \
+    .distance2 = distance2, .dot_bfloat16 = dot_bfloat16
