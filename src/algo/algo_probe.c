@@ -267,7 +267,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
         f.pairs = (double)problem->q->n * p->forecast.sample;
         f.apply_s = f.pairs * speeds->pair_s;
         f.error = context->settings->eps;
-        f.unseen2 = p->forecast.missed2;
+        f.unseen2 = p->forecast.most_missed2;
         snprintf(f.text, sizeof f.text, "%.4g of %zu cells a row, %.3g columns", p->forecast.cells,
                  p->partition.cells, p->forecast.sample);
     }

@@ -18,8 +18,6 @@ enum {
     WIDER_BITS = 8
 };
 
-static const float WIDER = 4; /* times the squared radius */
-
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
 
@@ -347,7 +345,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
     some.ld *= step;
     part.q = &some;
     v.problem = &part;
-    v.rule.radius = fmaxf(WIDER * v.rule.radius, 2 * (float)p->forecast.reach);
+    v.rule.radius = fmaxf(v.rule.radius, (float)p->forecast.wide);
     v.rule.bits_apart += WIDER_BITS;
     basis->light2 += beyond2;
     if ((word = kmv_alloc(some.n, sizeof *word, "sketches", err)) == NULL ||
