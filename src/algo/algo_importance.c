@@ -83,14 +83,14 @@ static void set_scores(kmv_column_sampler *s, double x_norm2)
     for (size_t j = 0; j < n; j++) {
         sum_x += sqrt(s->x2[j]);
         places += s->x2[j] > 0;
-        if (s->c2_fit != NULL)
-            sum_xc += sqrt(s->x2[j] * s->c2_fit[j]);
+        if (s->c2 != NULL)
+            sum_xc += sqrt(s->x2[j] * s->c2[j]);
     }
     for (size_t j = 0; j < n; j++) {
         s->score[j] = o->share_x2 * s->x2[j] / x_norm2 + o->share_x * sqrt(s->x2[j]) / sum_x +
                       (s->x2[j] > 0 ? o->share_uniform / places : 0);
         if (sum_xc > 0)
-            s->score[j] += share_c * sqrt(s->x2[j] * s->c2_fit[j]) / sum_xc;
+            s->score[j] += share_c * sqrt(s->x2[j] * s->c2[j]) / sum_xc;
     }
 }
 
@@ -120,10 +120,6 @@ static const opts planned = {
 
 /* Pilot rows for the number of directions: their pairs cost as much as that many rows squared. */
 enum { DIRECTION_ROWS = 16 };
-
-/* A column with more than this part of eps^2 in |x|^2 is kept in any case: the pilot says too
- * little of single columns. There are at most 1 / (FORCED eps^2) of them. */
-static const double FORCED = 0.25;
 
 /* Standard errors of the pilot's prediction that the sample makes up for. */
 static const double DEVIATIONS = 2;
@@ -202,15 +198,15 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
         kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), context->settings->delta) *
         sqrt(1 + DEVIATIONS * kmv_pilot_spread(pilot, 1, 2));
     s->options = &planned;
+    s->forced /= safety * safety;
     s->eps /= safety; /* now of the root mean square */
     for (size_t j = 0; j < n_k; j++)
         s->x2[j] = 1;
     set_scores(s, n);
-    s->forced = FORCED * s->eps * s->eps;
     s->miss = largest * largest * (double)problem->q->n / (double)(pilot->count / 2);
     m = kmv_column_sampler_size(s, n);
     if (m < n) {
-        f.error = safety * sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n_k) / n);
+        f.error = safety * sqrt(kmv_sample_variance(s->x2, s->c2, s->p, n_k) / n);
         snprintf(f.text, sizeof f.text, "m = %.4g (error <= %.3g rms)", m, safety);
     }
     f.pairs = kmv_problem_pairs(problem) * m / n;
