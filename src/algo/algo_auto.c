@@ -14,8 +14,9 @@
 #include "gauss/reference.h"
 
 enum {
+    FEW_KEYS = 32768,  /* fewer are packed at once: packing them twice would show */
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
-    FIRST_SHARE = 256, /* one row in so many, from 8 to 64, by which hopeless cases are known */
+    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
@@ -242,7 +243,7 @@ static size_t first_rows(size_t n_q)
 {
     const size_t rows = n_q / FIRST_SHARE;
 
-    return rows < 8 ? 8 : rows > 64 ? 64 : rows;
+    return rows < 8 ? 8 : rows > 16 ? 16 : rows;
 }
 
 /* Exact where that is clear after few rows or none; else what the candidates say. */
@@ -267,7 +268,9 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
         return st;
     }
     if (left > 0 || p->eps < ROUNDING * most) {
-        if ((st = kmv_pilot_extend(&p->pilot, first_rows(n_q), w->context->cost, err)) != KMV_OK ||
+        if ((n_k < FEW_KEYS &&
+             (st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK) ||
+            (st = kmv_pilot_extend(&p->pilot, first_rows(n_q), w->context->cost, err)) != KMV_OK ||
             (st = measure_rounding(w, err)) != KMV_OK)
             return st;
         if (p->eps < w->rounding)
@@ -287,7 +290,8 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
         if (w->least_s < CHEAP * w->exact_s)
             return KMV_OK;
     }
-    if ((st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK)
+    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK ||
+        (st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK)
         return st;
     return ask(w, 0, best, err);
 }
@@ -306,9 +310,13 @@ static kmv_status make_certifier(const planning *w, kmv_error *err)
                                        .rounding = w->rounding,
                                        .threads = w->context->threads};
 
-    return p->options->certify != KMV_CERTIFY_NONE
-               ? kmv_certifier_create(&setup, &p->certifier, err)
-               : KMV_OK;
+    kmv_status st;
+
+    if (p->options->certify == KMV_CERTIFY_NONE)
+        return KMV_OK;
+    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK)
+        return st;
+    return kmv_certifier_create(&setup, &p->certifier, err);
 }
 
 static kmv_status prepare(const kmv_problem *problem, const void *opt,
@@ -335,8 +343,9 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
         (st = decide(&w, &best, err)) != KMV_OK)
         goto out;
     if (p->reference == NULL &&
-        (best == CANDIDATES_MAX || !kmv_candidate_table[best]->own_queries) &&
-        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
+        (best == CANDIDATES_MAX || !kmv_candidate_table[best]->own_points) &&
+        ((st = kmv_pilot_pack_keys(&p->pilot, context->cost, err)) != KMV_OK ||
+         (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK))
         goto out;
     if (best < CANDIDATES_MAX) {
         const kmv_candidate *chosen = kmv_candidate_table[best];
@@ -365,9 +374,10 @@ out:
 
 static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_error *err)
 {
-    const kmv_status st = kmv_pilot_pack_queries(&p->pilot, context->cost, err);
+    kmv_status st;
 
-    if (st != KMV_OK)
+    if ((st = kmv_pilot_pack_keys(&p->pilot, context->cost, err)) != KMV_OK ||
+        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
         return st;
     kmv_product(&p->pilot.queries, &p->pilot.keys, p->problem, context->x, NULL, context->r,
                 p->pilot.threads, p->pilot.workspace, context->y, context->cost);

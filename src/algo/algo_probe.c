@@ -230,13 +230,17 @@ static double search_s(const kmv_problem *problem, const kmv_speeds *speeds)
            KMV_PROBE_PILOT * (double)problem->k->n * speeds->pair_s;
 }
 
-/* The search, and the entries that an oracle would need. */
+/* A large entry found costs as much as so many sampled columns (NS_HIT of probe_plan.c, and what
+ * the product pays); the forecast aims at eps / safety, but at a quarter of the sample. */
+static const double LARGE = 120, AIM = 1.6;
+
+/* The search, and the entries and the sample that it would lead to. */
 static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
                         const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                         double *least_s, kmv_error *err)
 {
     const double pairs =
-        pilot->count > 0 ? kmv_pilot_oracle_pairs(pilot, context->settings->eps) : 0;
+        pilot->count > 0 ? kmv_pilot_split_pairs(pilot, AIM * context->settings->eps, LARGE) : 0;
 
     (void)err;
     *least_s = search_s(problem, speeds) + applies * (double)problem->q->n * pairs * speeds->pair_s;
@@ -258,7 +262,8 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
         return st;
     f.prepare_s = search_s(problem, speeds);
     if (reject(problem, &planned, context->settings->r) == NULL && DOUBT * least_s < budget_s) {
-        const double most = budget_s / ((double)problem->q->n * speeds->pair_s);
+        const double most =
+            (budget_s - f.prepare_s) / (applies * (double)problem->q->n * speeds->pair_s);
 
         if ((st = kmv_probe_create(problem, &planned, context, most, &p, err)) != KMV_OK)
             return st;
@@ -304,7 +309,7 @@ static kmv_status apply_planned(void *state, double effort, kmv_apply_context *c
 const kmv_candidate kmv_candidate_probe = {
     .name = "probe",
     .flags = KMV_CAN_GAUSS | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
-    .own_queries = 1,
+    .own_points = 1,
     .searches = 1,
     .least = least,
     .forecast = forecast,

@@ -35,7 +35,7 @@ typedef struct {
 typedef struct kmv_candidate {
     const char *name; /* of the algorithm */
     unsigned flags;   /* KMV_CAN_...: problems it does */
-    int own_queries;  /* reads not the pilot's packed queries, which are packed for others only */
+    int own_points;   /* reads not the pilot's packed points, which are packed for others only */
     int searches;     /* wins by finding large entries, not where sampling alone suffices */
 
     /**

@@ -63,8 +63,8 @@ typedef struct {
     size_t text_size;
 } kmv_probe;
 
-/** Everything that does not depend on x. most: pairs per row; where the plan is expected to need
- *  more, *out is NULL and the search is not begun; INFINITY for none. */
+/** Everything that does not depend on x. most: columns; where a product is expected to sample more,
+ *  *out is NULL as soon as that is seen; INFINITY for none. */
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
                             const kmv_prepare_context *context, double most, kmv_probe **out,
                             kmv_error *err);

@@ -398,7 +398,8 @@ static void sketch_pilot(const kmv_probe *p, const kmv_probe_pilot *pilot, float
 }
 
 /* Cells and rule from the pilot's heavy entries, then the rule once more from a wider search. */
-static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *cost, kmv_error *err)
+static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, double most, kmv_cost *cost,
+                         kmv_error *err)
 {
     const kmv_probe_options *o = p->options;
     const size_t rows = pilot->n, n_k = p->problem.k->n;
@@ -449,7 +450,7 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
         goto out;
     }
     if ((st = kmv_probe_choose(&basis, &sample, &p->rule, &p->forecast, err)) == KMV_OK &&
-        p->forecast.searches)
+        p->forecast.searches && p->forecast.sample <= most)
         st = refine(p, &basis, &sample, cost, err);
 out:
     kmv_free(project);
@@ -611,9 +612,9 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
                                    err)) != KMV_OK ||
         (st = pass_over_keys(p, &pilot, norm2, context->cost, err)) != KMV_OK ||
         (st = limit_heavy(p, &pilot, err)) != KMV_OK ||
-        (st = choose(p, &pilot, context->cost, err)) != KMV_OK)
+        (st = choose(p, &pilot, most, context->cost, err)) != KMV_OK)
         goto out;
-    if (!(p->forecast.search + p->forecast.sample <= most)) {
+    if (!(p->forecast.sample <= most)) {
         *out = NULL;
         goto out;
     }
