@@ -26,9 +26,8 @@ enum {
  * look. */
 static const double HOPELESS = 0.7;
 
-/* Shares of exact's pairs: below the first an oracle's make a search promising, before the rest of
- * the pilot; a plan below the second is cheap enough to be taken without asking the others. */
-static const double SEARCH_FIRST = 0.05, CHEAP = 0.5;
+/* Times exact's cost: a search that comes out cheaper is taken without asking the others. */
+static const double CHEAP = 0.5;
 
 /* Times the samples of an attempt whose certificate failed: half the error. */
 static const double GROWTH = 4;
@@ -103,6 +102,7 @@ typedef struct {
     kmv_speeds speeds;
     double exact_s, certify_s, least_s; /* predicted costs; least_s: of the best so far */
     int asked[CANDIDATES_MAX];          /* or not worth asking */
+    double expected_s[CANDIDATES_MAX];  /* what each may come down to */
     kmv_forecast forecast[CANDIDATES_MAX];
     void *draft[CANDIDATES_MAX];
     char others[200]; /* what the candidates said */
@@ -228,6 +228,7 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
         if (o->only == 0 && (st = candidate->least(p->problem, w->context, &p->pilot, &w->speeds,
                                                    (double)o->applies, &least_s, err)) != KMV_OK)
             return st;
+        w->expected_s[c] = least_s;
         w->asked[c] = !(least_s <= HOPELESS * w->exact_s);
         *left += !w->asked[c];
     }
@@ -237,6 +238,29 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
                  "expected to come clearly below it",
                  1e3 * w->exact_s, p->pilot.count);
     return KMV_OK;
+}
+
+/* Whether one that has not been asked may come below what has been found. */
+static int worth_asking(const planning *w)
+{
+    int worth = 0;
+
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++)
+        worth |= !w->asked[c] && w->expected_s[c] + w->certify_s < w->least_s;
+    return worth;
+}
+
+/* Whether one that searches, and so needs no more of the pilot, may be the cheapest. */
+static int search_first(const planning *w)
+{
+    double best[2] = {INFINITY, INFINITY};
+
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        const size_t s = kmv_candidate_table[c]->searches != 0;
+
+        best[s] = w->asked[c] ? best[s] : fmin(best[s], w->expected_s[c]);
+    }
+    return best[1] <= best[0];
 }
 
 static size_t first_rows(size_t n_q)
@@ -252,7 +276,6 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     planner *p = w->p;
     const size_t n_q = p->problem->q->n, n_k = p->problem->k->n;
     const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
-    const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
     size_t left = 1;
     kmv_status st;
@@ -280,14 +303,11 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
         return st;
     if (left == 0)
         return KMV_OK;
-    /* Few entries hold nearly everything: a search that comes out cheap spares the other rows,
-     * which the others would only be turned away by. */
-    if (p->options->only == 0 &&
-        kmv_pilot_oracle_pairs(&p->pilot, p->eps) < SEARCH_FIRST * per_row &&
-        !(kmv_pilot_sampled_pairs(&p->pilot, p->eps) < CHEAP * per_row)) {
+    /* A search that comes out cheap spares the other rows. */
+    if (p->options->only == 0 && search_first(w)) {
         if ((st = ask(w, 1, best, err)) != KMV_OK)
             return st;
-        if (w->least_s < CHEAP * w->exact_s)
+        if (w->least_s < CHEAP * w->exact_s || !worth_asking(w))
             return KMV_OK;
     }
     if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK ||

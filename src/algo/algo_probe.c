@@ -214,36 +214,58 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
 static const kmv_probe_options planned = {
     .cell = 48, .bits_apart = 16, .safety = 1.25, .clip = 1, .shrink = 1};
 
-/* What sketches, cells and search cost per point beside the dimensions, in flops outside of tiles:
- * 1.6 to 1.9 us for a query and a key at d = 64 were measured, the product included. */
-enum { FLOPS_A_POINT = 1200, FLOPS_A_DIMENSION = 8 };
+/* What a plan costs beside its pairs, in flops outside of tiles: once; per point for sketches and
+ * the pass over the keys; per point for cells and search. At d = 64, 0.3 us a point were measured
+ * without a search and 0.6 with one. */
+enum {
+    FLOPS_ONCE = 1200000,
+    PASS = 300,
+    PASS_A_DIMENSION = 4,
+    SEARCH = 450,
+    SEARCH_A_DIMENSION = 2
+};
 
 /* Whatever is predicted before the search costs that much more. */
 static const double DOUBT = 1.25;
 
-static double search_s(const kmv_problem *problem, const kmv_speeds *speeds)
+static double pass_s(const kmv_problem *problem, const kmv_speeds *speeds)
 {
     const double points = (double)problem->q->n + (double)problem->k->n;
-    const double a_point = FLOPS_A_POINT + FLOPS_A_DIMENSION * (double)problem->k->d;
+    const double a_point = PASS + PASS_A_DIMENSION * (double)problem->k->d;
 
-    return points * a_point * speeds->flop_s +
+    return (FLOPS_ONCE + points * a_point) * speeds->flop_s +
            KMV_PROBE_PILOT * (double)problem->k->n * speeds->pair_s;
+}
+
+/* A row that is searched wider costs about as much as four others. */
+static double search_s(const kmv_problem *problem, double eps, const kmv_speeds *speeds)
+{
+    const double points = (double)problem->q->n + (double)problem->k->n;
+    const double wide = 4 / (double)kmv_probe_wide_step(problem->q->n, eps / planned.safety);
+
+    return points * (SEARCH + SEARCH_A_DIMENSION * (double)problem->k->d) * (1 + wide) *
+           speeds->flop_s;
 }
 
 /* A large entry found costs as much as so many sampled columns (NS_HIT of probe_plan.c, and what
  * the product pays); the forecast aims at eps / safety, but at a quarter of the sample. */
 static const double LARGE = 120, AIM = 1.6;
 
-/* The search, and the entries and the sample that it would lead to. */
+/* The search, and the entries and the sample that it would lead to; or the sample alone. */
 static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
                         const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                         double *least_s, kmv_error *err)
 {
-    const double pairs =
-        pilot->count > 0 ? kmv_pilot_split_pairs(pilot, AIM * context->settings->eps, LARGE) : 0;
+    const double aim = AIM * context->settings->eps, n_q = (double)problem->q->n;
+    double alone = 0, after = 0;
 
     (void)err;
-    *least_s = search_s(problem, speeds) + applies * (double)problem->q->n * pairs * speeds->pair_s;
+    if (pilot->count > 0) {
+        alone = applies * n_q * kmv_pilot_sampled_pairs(pilot, aim) * speeds->pair_s;
+        after = applies * n_q * kmv_pilot_split_pairs(pilot, aim, LARGE) * speeds->pair_s +
+                search_s(problem, context->settings->eps, speeds);
+    }
+    *least_s = pass_s(problem, speeds) + fmin(alone, after);
     return KMV_OK;
 }
 
@@ -260,7 +282,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
 
     if ((st = least(problem, context, pilot, speeds, applies, &least_s, err)) != KMV_OK)
         return st;
-    f.prepare_s = search_s(problem, speeds);
+    f.prepare_s = pass_s(problem, speeds);
     if (reject(problem, &planned, context->settings->r) == NULL && DOUBT * least_s < budget_s) {
         const double most =
             (budget_s - f.prepare_s) / (applies * (double)problem->q->n * speeds->pair_s);
@@ -269,6 +291,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
             return st;
     }
     if (p != NULL) {
+        f.prepare_s += p->forecast.searches ? search_s(problem, context->settings->eps, speeds) : 0;
         f.pairs = (double)problem->q->n * p->forecast.sample;
         f.apply_s = f.pairs * speeds->pair_s;
         f.error = context->settings->eps;

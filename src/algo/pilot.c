@@ -295,7 +295,9 @@ double kmv_pilot_largest(const kmv_pilot *pilot)
 
     for (size_t i = 0; i < pilot->count; i++) {
         for (size_t j = 0; j < pilot->problem->k->n; j++)
-            largest = fmaxf(largest, pilot->entries[i * pilot->ld + j]);
+            largest = pilot->entries[i * pilot->ld + j] > largest
+                          ? pilot->entries[i * pilot->ld + j]
+                          : largest;
     }
     return (double)largest;
 }

@@ -70,6 +70,10 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
                             kmv_error *err);
 void kmv_probe_destroy(kmv_probe *p);
 
+/** Every how manieth row is searched wider before the search is chosen: 1024 rows, or 4 / eps^2 if
+ *  more, a quarter at most. */
+size_t kmv_probe_wide_step(size_t n_q, double eps);
+
 /** Whether row i and key j are a pair that the search found, or that clipping would find. */
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key);
 

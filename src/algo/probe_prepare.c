@@ -14,6 +14,7 @@ enum {
     CENTRE_SAMPLE = 1024,
     KEYS = 960, /* packed at a time by one thread: they stay in L2 */
     NORM_BINS = 64,
+    BINS = 0x8000,    /* of positive floats by their upper half */
     WIDE_ROWS = 1024, /* searched further than planned, to see what is missed */
     WIDER_BITS = 8
 };
@@ -102,6 +103,49 @@ static void pass_chunk(kmv_probe *p, kmv_probe_pilot *pilot, pass_room *room, si
                                              p->rule.tau, room->space, &room->heavy, &room->err);
 }
 
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Heavy entries are kept: at most d a row, as many bytes as the points take, unless the bound was
+ * given. Counts by the upper half of a float say where that is; sorting them would take longer than
+ * the pilot itself where nearly all are heavy. */
+static kmv_status limit_heavy(kmv_probe *p, kmv_heavy_list *lists, size_t threads, kmv_error *err)
+{
+    const size_t most = p->pilot_rows * p->problem.k->d;
+    uint32_t *number;
+    size_t total = 0, above = 0, bin = BINS;
+
+    for (size_t l = 0; l < threads; l++)
+        total += lists[l].count;
+    if (total <= most || p->options->heavy > 0)
+        return KMV_OK;
+    if ((number = kmv_alloc(BINS, sizeof *number, "heavy entries by size", err)) == NULL)
+        return KMV_ENOMEM;
+    for (size_t l = 0; l < threads; l++) {
+        for (size_t t = 0; t < lists[l].count; t++)
+            number[bits_of(lists[l].entry[t].value) >> 16]++;
+    }
+    while (above + number[bin - 1] <= most)
+        above += number[--bin];
+    kmv_free(number);
+    p->rule.tau = kmv_from_bfloat16((uint16_t)bin); /* the lower end of the last bin taken */
+    for (size_t l = 0; l < threads; l++) {
+        size_t kept = 0;
+
+        for (size_t t = 0; t < lists[l].count; t++) {
+            if (lists[l].entry[t].value > p->rule.tau)
+                lists[l].entry[kept++] = lists[l].entry[t];
+        }
+        lists[l].count = kept;
+    }
+    return KMV_OK;
+}
+
 static kmv_status pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float *norm2, kmv_cost *cost,
                                  kmv_error *err)
 {
@@ -136,6 +180,8 @@ static kmv_status pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float *no
     }
     cost->pairs += (double)pilot->n * (double)n_k;
     cost->flops += (double)n_k * 2 * (double)d * ((double)pilot->n + KMV_SKETCH_BITS);
+    if ((st = limit_heavy(p, lists, threads, err)) != KMV_OK)
+        goto out;
     st = kmv_probe_pilot_finish(pilot, lists, threads, n_k, err);
 out:
     room_clear(room, threads);
@@ -196,38 +242,6 @@ static void estimate_columns(kmv_probe *p, kmv_probe_pilot *pilot, const float *
         p->c2[j] = (float)(factor * (own * mine + (1 - own) * sum[BIN(j)] / count[BIN(j)]));
     }
 #undef BIN
-}
-
-static int descending(const void *a_, const void *b_)
-{
-    const float a = *(const float *)a_, b = *(const float *)b_;
-
-    return (a < b) - (a > b);
-}
-
-/* Heavy entries are kept: at most d a row, as many bytes as the points take, unless the bound was
- * given. */
-static kmv_status limit_heavy(kmv_probe *p, kmv_probe_pilot *pilot, kmv_error *err)
-{
-    const size_t most = pilot->n * p->problem.k->d;
-    size_t kept = 0;
-    float *values;
-
-    if (pilot->heavy.count <= most || p->options->heavy > 0)
-        return KMV_OK;
-    if ((values = kmv_alloc(pilot->heavy.count, sizeof *values, "heavy entries", err)) == NULL)
-        return KMV_ENOMEM;
-    for (size_t t = 0; t < pilot->heavy.count; t++)
-        values[t] = pilot->heavy.entry[t].value;
-    qsort(values, pilot->heavy.count, sizeof *values, descending);
-    p->rule.tau = values[most];
-    kmv_free(values);
-    for (size_t t = 0; t < pilot->heavy.count; t++) {
-        if (pilot->heavy.entry[t].value > p->rule.tau)
-            pilot->heavy.entry[kept++] = pilot->heavy.entry[t];
-    }
-    pilot->heavy.count = kept;
-    return KMV_OK;
 }
 
 typedef struct {
@@ -314,8 +328,7 @@ kmv_visit kmv_probe_visit(const kmv_probe *p)
                        .rule = p->rule};
 }
 
-/* Every how manieth row `refine` looks at: 1024 rows, or 4 / eps^2 if more, a quarter at most. */
-static size_t wide_step(size_t n_q, double eps)
+size_t kmv_probe_wide_step(size_t n_q, double eps)
 {
     const double wish = fmin(fmax(WIDE_ROWS, 4 / (eps * eps)), (double)n_q / 4);
 
@@ -329,7 +342,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 {
     const double beyond2 = kmv_probe_beyond(basis, pilot, p->rule.bits_apart + WIDER_BITS);
     const size_t n_q = p->problem.q->n;
-    const size_t step = wide_step(n_q, basis->eps);
+    const size_t step = kmv_probe_wide_step(n_q, basis->eps);
     kmv_points some = *p->problem.q;
     kmv_problem part = p->problem;
     kmv_visit v = kmv_probe_visit(p);
@@ -420,7 +433,7 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, double most
                              .d = p->problem.k->d,
                              .eps = p->eps / o->safety,
                              .total2 = pilot->total2 / (double)rows};
-    const size_t step = wide_step(basis.n_q, basis.eps);
+    const size_t step = kmv_probe_wide_step(basis.n_q, basis.eps);
     double heavy2 = 0;
     kmv_status st = KMV_ENOMEM;
 
@@ -611,7 +624,6 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
                                    p->tile, kmv_stream_key(context->key, "pilot", 0), context->cost,
                                    err)) != KMV_OK ||
         (st = pass_over_keys(p, &pilot, norm2, context->cost, err)) != KMV_OK ||
-        (st = limit_heavy(p, &pilot, err)) != KMV_OK ||
         (st = choose(p, &pilot, most, context->cost, err)) != KMV_OK)
         goto out;
     if (!(p->forecast.sample <= most)) {
