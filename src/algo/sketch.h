@@ -22,9 +22,9 @@ typedef struct {
      *  `query` in at most `most` bits; room for count hits. */
     size_t (*scan)(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits);
-    /** The same over cells: words start[cell[c]] .. start[cell[c] + 1] - 1 for c < cells, in that
-     *  order; hits are numbers of words. Stops before a cell whose words would not all fit into
-     *  `room` hits; *found: hits. Returns how many cells were scanned. */
+    /** The same over cells (words aligned to 64 bytes): words start[cell[c]] .. start[cell[c] + 1]
+     * - 1 for c < cells, in that order; hits are numbers of words. Stops before a cell whose words
+     * would not all fit into `room` hits; *found: hits. Returns how many cells were scanned. */
     size_t (*scan_cells)(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
                          size_t *found);

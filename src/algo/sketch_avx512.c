@@ -29,12 +29,12 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 
 static inline __m512i apart_of_8(const uint64_t *words, __m512i query)
 {
-    return _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_loadu_si512(words), query));
+    return _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_load_si512(words), query));
 }
 
-/* Steps of 32 words, read beyond the end of a cell, where a hit is looked for again: cells are
- * short, and hits are rare. The least distance says whether there is one; comparing each vector
- * would keep busy the port that counts bits. */
+/* Steps of 32 words from aligned ones on, so that no load takes two lines; what they read beside
+ * the cell is left out when a hit is looked for again, which is rare. The least distance says
+ * whether there is one: comparing each vector would keep busy the port that counts bits. */
 static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
                          size_t *found)
@@ -43,18 +43,21 @@ static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uin
     size_t c = 0, n = 0;
 
     for (; c < cells; c++) {
-        const uint32_t first = start[cell[c]], count = start[cell[c] + 1] - first;
+        const uint32_t first = start[cell[c]], end = start[cell[c] + 1];
 
-        if (count > room - n)
+        if (end - first > room - n)
             break;
-        for (uint32_t t = 0; t < count; t += 32) {
-            const uint64_t *at = words + first + t;
+        for (uint32_t t = first & ~7u; t < end; t += 32) {
+            const uint64_t *at = words + t;
             const __m512i a = _mm512_min_epu64(apart_of_8(at, mine), apart_of_8(at + 8, mine));
             const __m512i b =
                 _mm512_min_epu64(apart_of_8(at + 16, mine), apart_of_8(at + 24, mine));
 
-            if (_mm512_cmple_epu64_mask(_mm512_min_epu64(a, b), limit) != 0)
-                n += scan(at, count - t < 32 ? count - t : 32, query, most, first + t, hits + n);
+            if (_mm512_cmple_epu64_mask(_mm512_min_epu64(a, b), limit) != 0) {
+                const uint32_t from = t < first ? first : t, to = end - t < 32 ? end : t + 32;
+
+                n += scan(words + from, to - from, query, most, from, hits + n);
+            }
         }
     }
     *found = n;
