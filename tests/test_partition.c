@@ -62,7 +62,7 @@ static void cells_are_scanned_like_words(void **unused)
     kmv_error err = {""};
     uint64_t *random = random_words(WORDS), *words;
     uint32_t start[CELLS + 1] = {0}, cell[CELLS], hits[WORDS], want[WORDS];
-    size_t found;
+    kmv_sketch_found found;
 
     (void)unused;
     words = kmv_alloc(WORDS + KMV_SKETCH_BEYOND, sizeof *words, "words", &err);
@@ -86,7 +86,8 @@ static void cells_are_scanned_like_words(void **unused)
         }
         assert_int_equal(
             s->scan_cells(words, start, cell, CELLS, words[3], MOST, hits, WORDS, &found), CELLS);
-        assert_int_equal(found, all);
+        assert_int_equal(found.hits, all);
+        assert_int_equal(found.words, start[CELLS]);
         assert_true(all > 3);
         assert_memory_equal(hits, want, all * sizeof *hits);
         assert_int_equal(s->scan_cells(words, start, cell, 1, words[3], 64, hits,

@@ -14,6 +14,11 @@ enum {
     KMV_SKETCH_BEYOND = 64 /* words behind the last that scan_cells may read */
 };
 
+/** What scan_cells did: hits written, words looked at. */
+typedef struct {
+    size_t hits, words;
+} kmv_sketch_found;
+
 /** The inner loops, one set per instruction set; all give the same results. */
 typedef struct {
     const char *name;
@@ -24,10 +29,10 @@ typedef struct {
                    uint32_t first, uint32_t *hits);
     /** The same over cells (words aligned to 64 bytes): words start[cell[c]] .. start[cell[c] + 1]
      * - 1 for c < cells, in that order; hits are numbers of words. Stops before a cell whose words
-     * would not all fit into `room` hits; *found: hits. Returns how many cells were scanned. */
+     * would not all fit into `room` hits. Returns how many cells were scanned. */
     size_t (*scan_cells)(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
-                         size_t *found);
+                         kmv_sketch_found *found);
     /** e[i * 64 + b] = sum over l < d of rows[i * ld + l] across[l * 64 + b], i < n, b < 64; across
      *  and e aligned to 64 bytes. */
     void (*project)(const float *rows, size_t ld, size_t n, const float *across, size_t d,

@@ -37,16 +37,17 @@ static inline __m512i apart_of_8(const uint64_t *words, __m512i query)
  * whether there is one: comparing each vector would keep busy the port that counts bits. */
 static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
-                         size_t *found)
+                         kmv_sketch_found *found)
 {
     const __m512i mine = _mm512_set1_epi64((long long)query), limit = _mm512_set1_epi64(most);
-    size_t c = 0, n = 0;
+    size_t c = 0, n = 0, looked = 0;
 
     for (; c < cells; c++) {
         const uint32_t first = start[cell[c]], end = start[cell[c] + 1];
 
         if (end - first > room - n)
             break;
+        looked += end - first;
         for (uint32_t t = first & ~7u; t < end; t += 32) {
             const uint64_t *at = words + t;
             const __m512i a = _mm512_min_epu64(apart_of_8(at, mine), apart_of_8(at + 8, mine));
@@ -60,7 +61,7 @@ static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uin
             }
         }
     }
-    *found = n;
+    *found = (kmv_sketch_found){n, looked};
     return c;
 }
 

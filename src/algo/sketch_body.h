@@ -113,17 +113,18 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 #ifndef SCAN_BY_HAND
 static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
-                         size_t *found)
+                         kmv_sketch_found *found)
 {
     size_t c = 0;
 
-    *found = 0;
+    *found = (kmv_sketch_found){0, 0};
     for (; c < cells; c++) {
         const uint32_t first = start[cell[c]], count = start[cell[c] + 1] - first;
 
-        if (count > room - *found)
+        if (count > room - found->hits)
             break;
-        *found += scan(words + first, count, query, most, first, hits + *found);
+        found->hits += scan(words + first, count, query, most, first, hits + found->hits);
+        found->words += count;
     }
     return c;
 }

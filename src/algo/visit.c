@@ -196,6 +196,7 @@ static kmv_status search_slices(const kmv_visit *v, const query *q, uint32_t cel
         kmv_status st;
 
         take_hits(p, q, found, s);
+        counts->scanned += (double)count;
         if ((st = flush(v, s, chunk, counts, err)) != KMV_OK)
             return st;
     }
@@ -212,12 +213,13 @@ static kmv_status search(const kmv_visit *v, const query *q, const float *margin
     kmv_status st;
 
     for (size_t c = 0; c < cells;) {
-        size_t found;
+        kmv_sketch_found found;
         const size_t done =
             v->sketcher->isa->scan_cells(p->word, p->start, s->cell + c, cells - c, q->word,
                                          v->rule.bits_apart, s->hits, PAIRS - s->pairs, &found);
 
-        take_hits(p, q, found, s);
+        take_hits(p, q, found.hits, s);
+        counts->scanned += (double)found.words;
         c += done;
         if (c == cells)
             break;
@@ -228,8 +230,6 @@ static kmv_status search(const kmv_visit *v, const query *q, const float *margin
         if (st != KMV_OK)
             return st;
     }
-    for (size_t c = 0; c < cells; c++)
-        counts->scanned += (double)(p->start[s->cell[c] + 1] - p->start[s->cell[c]]);
     counts->cells += (double)cells;
     return KMV_OK;
 }
