@@ -122,10 +122,21 @@ static void products_of_bfloat16(void **unused)
         size += (double)kmv_from_bfloat16(a[j]) * fabs((double)x[j]);
     }
     for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
-        if (kmv_sketch_isa_at(isa)
-                ->can_run()) /* 4 + 4 additions, a product: 9 roundings of 2^-24 */
-            CHECK_CLOSE((double)kmv_sketch_isa_at(isa)->dot_bfloat16(a, x, N), want,
-                        9 * 0x1p-24 * size);
+        const kmv_sketch_isa *i = kmv_sketch_isa_at(isa);
+        float sum2[N] = {1};
+        uint16_t half[N];
+
+        if (!i->can_run())
+            continue;
+        /* 4 + 4 additions, a product: 9 roundings of 2^-24 */
+        CHECK_CLOSE((double)i->dot_bfloat16(a, x, N), want, 9 * 0x1p-24 * size);
+        /* x > 2.5: 4 .. N - 1 but for the multiples of 3, which are -1 */
+        assert_int_equal(i->take_entries(x, N, 2.5f, sum2, half), N - 4 - ((N - 1) / 3 - 1));
+        for (size_t j = 0; j < N; j++) {
+            assert_true(sum2[j] == x[j] * x[j] + (float)(j == 0));
+            assert_int_equal(half[j], kmv_bfloat16(x[j]));
+        }
+        assert_int_equal(i->take_entries(x, 2, 2.5f, sum2, NULL), 0);
     }
 }
 

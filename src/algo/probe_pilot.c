@@ -99,6 +99,7 @@ void kmv_probe_pilot_clear(kmv_probe_pilot *p)
 typedef struct {
     kmv_probe_pilot *pilot;
     const kmv_tile *tile;
+    const kmv_sketch_isa *isa;
     size_t first, n_k;
     float tau;
     kmv_heavy_list *heavy;
@@ -113,22 +114,16 @@ static void take_slice(sink_context *c, size_t i, size_t j, size_t count, const 
     const kmv_probe_pilot *pilot = c->pilot;
     const size_t check = (i * pilot->kept + pilot->n - 1) / pilot->n; /* first with slot >= i */
     float *c2 = pilot->c2[i % 2] + j;
-    int above = 0;
+    uint16_t *kept = NULL;
+    size_t above;
 
+    if (check < pilot->kept && check * pilot->n / pilot->kept == i)
+        kept = pilot->entry + check * c->n_k + j;
     memcpy(v, exponents, count * sizeof *v);
     c->tile->exp2(v, count);
-    for (size_t t = 0; t < count; t++) {
-        c2[t] += v[t] * v[t];
-        above += v[t] > c->tau;
-    }
-    if (check < pilot->kept && check * pilot->n / pilot->kept == i) {
-        uint16_t *entry = pilot->entry + check * c->n_k + j;
-
-        for (size_t t = 0; t < count; t++)
-            entry[t] = kmv_bfloat16(v[t]);
-    }
+    above = c->isa->take_entries(v, count, c->tau, c2, kept);
     if (above == 0 || c->status != KMV_OK ||
-        (c->status = kmv_heavy_reserve(c->heavy, (size_t)above, c->err)) != KMV_OK)
+        (c->status = kmv_heavy_reserve(c->heavy, above, c->err)) != KMV_OK)
         return;
     for (size_t t = 0; t < count; t++) {
         if (v[t] > c->tau)
@@ -153,6 +148,7 @@ kmv_status kmv_probe_pilot_chunk(kmv_probe_pilot *p, const kmv_problem *problem,
 {
     sink_context c = {.pilot = p,
                       .tile = keys->tile,
+                      .isa = kmv_sketch_isa_best(),
                       .first = first,
                       .n_k = n_k,
                       .tau = tau,

@@ -42,6 +42,9 @@ typedef struct {
     /** sum over l < ld of (a_l - b_l + shift_l)^2, in float, in a fixed order; ld a multiple of 16.
      */
     float (*distance2)(const float *a, const float *b, const float *shift, size_t ld);
+    /** sum2_t += v_t^2, and half_t = v_t in bfloat16 unless half is NULL, t < n; v >= 0. Returns
+     * how many of them exceed tau. */
+    size_t (*take_entries)(const float *v, size_t n, float tau, float *sum2, uint16_t *half);
     /** sum over j < n of a_j x_j, a in bfloat16 (kmv_bfloat16); in float, in a fixed order. */
     float (*dot_bfloat16)(const uint16_t *a, const float *x, size_t n);
 } kmv_sketch_isa;

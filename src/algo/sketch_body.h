@@ -78,6 +78,19 @@ static float distance2(const float *a, const float *b, const float *shift, size_
     return part[0];
 }
 
+static size_t take_entries(const float *v, size_t n, float tau, float *sum2, uint16_t *half)
+{
+    uint32_t above = 0;
+
+    for (size_t t = 0; t < n; t++) {
+        sum2[t] += v[t] * v[t];
+        above += v[t] > tau;
+    }
+    for (size_t t = 0; half != NULL && t < n; t++)
+        half[t] = kmv_bfloat16(v[t]);
+    return above;
+}
+
 static float dot_bfloat16(const uint16_t *a, const float *x, size_t n)
 {
     float part[16] = {0};
@@ -132,4 +145,4 @@ static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uin
 
 #define SKETCH_FUNCTIONS                                                                           \
     .scan = scan, .scan_cells = scan_cells, .project = project, .signs = signs,                    \
-    .distance2 = distance2, .dot_bfloat16 = dot_bfloat16
+    .distance2 = distance2, .take_entries = take_entries, .dot_bfloat16 = dot_bfloat16
