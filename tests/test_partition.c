@@ -54,6 +54,92 @@ static void scan_finds_the_near_words(void **unused)
     free(words);
 }
 
+/* Cells of all sizes from 0 on, in any order and beginning anywhere, against scan cell by cell;
+ * where a cell's words would not fit it stops before that. */
+static void cells_are_scanned_like_words(void **unused)
+{
+    enum { CELLS = 12, MOST = 26 };
+    kmv_error err = {""};
+    uint64_t *random = random_words(WORDS), *words;
+    uint32_t start[CELLS + 1] = {0}, cell[CELLS], hits[WORDS], want[WORDS];
+    kmv_sketch_found found;
+
+    (void)unused;
+    words = kmv_alloc(WORDS + KMV_SKETCH_BEYOND, sizeof *words, "words", &err);
+    memcpy(words, random, WORDS * sizeof *words);
+    for (size_t c = 0; c < CELLS; c++) {
+        start[c + 1] = start[c] + (uint32_t)(c * c) % 37;
+        cell[c] = (uint32_t)(5 * c % CELLS);
+    }
+    assert_true(start[CELLS] <= WORDS);
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
+        size_t all = 0;
+
+        if (!s->can_run())
+            continue;
+        for (size_t c = 0; c < CELLS; c++) {
+            const uint32_t first = start[cell[c]];
+
+            all += s->scan(words + first, start[cell[c] + 1] - first, words[3], MOST, first,
+                           want + all);
+        }
+        assert_int_equal(
+            s->scan_cells(words, start, cell, CELLS, words[3], MOST, hits, WORDS, &found), CELLS);
+        assert_int_equal(found.hits, all);
+        assert_int_equal(found.words, start[CELLS]);
+        assert_true(all > 3);
+        assert_memory_equal(hits, want, all * sizeof *hits);
+        assert_int_equal(s->scan_cells(words, start, cell, 1, words[3], 64, hits,
+                                       start[cell[0] + 1] - start[cell[0]], &found),
+                         1);
+        assert_int_equal(s->scan_cells(words, start, cell + 1, 1, words[3], 64, hits,
+                                       start[cell[1] + 1] - start[cell[1]] - 1, &found),
+                         0);
+    }
+    kmv_free(words);
+    free(random);
+}
+
+/* 8 significant bits: 2^-8 relative, known values exactly; the product in sixteen sums of floats.
+ */
+static void products_of_bfloat16(void **unused)
+{
+    enum { N = 53 };
+    const float values[] = {0, 1, 0.5f, 1.0078125f};
+    uint16_t a[N];
+    float x[N];
+    double want = 0, size = 0;
+
+    (void)unused;
+    for (size_t t = 0; t < sizeof values / sizeof *values; t++)
+        assert_true(kmv_from_bfloat16(kmv_bfloat16(values[t])) == values[t]);
+    CHECK_CLOSE((double)kmv_from_bfloat16(kmv_bfloat16(0.3f)), 0.3, 0.3 / 256);
+    for (size_t j = 0; j < N; j++) {
+        a[j] = kmv_bfloat16(1 / (float)(j + 1));
+        x[j] = j % 3 == 0 ? -1 : (float)j;
+        want += (double)kmv_from_bfloat16(a[j]) * (double)x[j];
+        size += (double)kmv_from_bfloat16(a[j]) * fabs((double)x[j]);
+    }
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *i = kmv_sketch_isa_at(isa);
+        float sum2[N] = {1};
+        uint16_t half[N];
+
+        if (!i->can_run())
+            continue;
+        /* 4 + 4 additions, a product: 9 roundings of 2^-24 */
+        CHECK_CLOSE((double)i->dot_bfloat16(a, x, N), want, 9 * 0x1p-24 * size);
+        /* x > 2.5: 4 .. N - 1 but for the multiples of 3, which are -1 */
+        assert_int_equal(i->take_entries(x, N, 2.5f, sum2, half), N - 4 - ((N - 1) / 3 - 1));
+        for (size_t j = 0; j < N; j++) {
+            assert_true(sum2[j] == x[j] * x[j] + (float)(j == 0));
+            assert_int_equal(half[j], kmv_bfloat16(x[j]));
+        }
+        assert_int_equal(i->take_entries(x, 2, 2.5f, sum2, NULL), 0);
+    }
+}
+
 /* Projections against double sums, bits against comparisons; numbers of rows around the block. */
 static void signs_follow_the_thresholds(void **unused)
 {
@@ -203,6 +289,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_finds_the_near_words),
+        cmocka_unit_test(cells_are_scanned_like_words),
+        cmocka_unit_test(products_of_bfloat16),
         cmocka_unit_test(signs_follow_the_thresholds),
         cmocka_unit_test(distances_agree),
         cmocka_unit_test(cells_hold_every_key_once),

@@ -172,27 +172,39 @@ static void variance_by_hand(void **state)
     CHECK_CLOSE(t * t, log_term * (2 * 144 + 2 * (2 * 3 * 4) * t / 3), 1e-9 * t * t);
 }
 
-static void size_from_target(void **state)
+/* By hand: columns 0 and 1 share the mean of 1 and 3, columns 2 and 3 that of 8 and 10; the other
+ * way about 1 and 3 are alone and 8 and 10 share a bin. Half of either. */
+static void calibrated_norms(void **state)
 {
-    enum { N = 1000 };
-    double score[N], one[N], p[N], m, sum = 0;
+    const double fit[4] = {0, 0, 4, 5}, check[4] = {1, 3, 8, 10};
+    double c2[4];
 
     (void)state;
-    for (size_t j = 0; j < N; j++)
-        score[j] = one[j] = 1;
-    m = kmv_sample_size(score, one, one, N, 100, 0.05, 0, p);
-    for (size_t j = 0; j < N; j++)
-        sum += p[j];
-    CHECK_CLOSE(sum, m, 1e-9 * m);
-    assert_true(kmv_sample_deviation(one, one, p, N, 0.05) <= 100);
-    kmv_sample_probabilities(score, N, m / 1.021, p);
-    assert_true(kmv_sample_deviation(one, one, p, N, 0.05) > 100);
-    /* safety sqrt(V) = t: V = (N/m - 1) N by hand. */
-    m = kmv_sample_size(score, one, one, N, 100, 0.05, 2, p);
-    CHECK_CLOSE(m, N * N / (100.0 * 100 / 4 + N), 0.02 * m);
-    /* A target that no sample meets takes every column. */
-    CHECK_CLOSE(kmv_sample_size(score, one, one, N, 1e-9, 0.05, 0, p), N, 1e-9);
-    CHECK_CLOSE(p[17], 1, 0);
+    kmv_sample_calibrate(fit, check, 4, 0, c2);
+    CHECK_CLOSE(c2[0], 2.0 / 2 + 0, 1e-12);
+    CHECK_CLOSE(c2[1], 2.0 / 2 + 0, 1e-12);
+    CHECK_CLOSE(c2[2], 9.0 / 2 + 4.5 / 2, 1e-12);
+    CHECK_CLOSE(c2[3], 9.0 / 2 + 4.5 / 2, 1e-12);
+    /* Two columns of the mean of all, 5.5 and 2.25, lift the first two to (4 + 11) / 4 and
+     * (0 + 4.5) / 3, and no other. */
+    kmv_sample_calibrate(fit, check, 4, 2, c2);
+    CHECK_CLOSE(c2[0], 15.0 / 4 / 2 + 4.5 / 3 / 2, 1e-12);
+    CHECK_CLOSE(c2[3], 9.0 / 2 + 4.5 / 2, 1e-12);
+    kmv_sample_calibrate(fit, fit, 4, 1, c2); /* true norms stay what they are */
+    assert_memory_equal(c2, fit, sizeof c2);
+}
+
+/* Columns with more than the share are certain, others keep their probability. */
+static void forced_columns(void **state)
+{
+    const double x2[3] = {1, 2, 7};
+    double p[3] = {0.1, 0.2, 0.3};
+
+    (void)state;
+    kmv_sample_force(x2, 3, 0.2, 10, p);
+    CHECK_CLOSE(p[0], 0.1, 0);
+    CHECK_CLOSE(p[1], 0.2, 0);
+    CHECK_CLOSE(p[2], 1, 0);
 }
 
 /* V of a product by its formula, with the true column norms, for the sampler's probabilities of
@@ -522,7 +534,8 @@ int main(void)
         cmocka_unit_test(probabilities_of_steep_scores),
         cmocka_unit_test(draws),
         cmocka_unit_test(variance_by_hand),
-        cmocka_unit_test(size_from_target),
+        cmocka_unit_test(calibrated_norms),
+        cmocka_unit_test(forced_columns),
         cmocka_unit_test(uniform_law),
         cmocka_unit_test(importance_law),
         cmocka_unit_test(one_signed),

@@ -15,20 +15,20 @@
 #include "gauss/reference.h"
 
 enum {
+    FEW_KEYS = 32768,  /* fewer are packed at once: packing them twice would show */
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
-    FIRST_ROWS = 16,   /* of the pilot, after which a hopeless case is recognised */
+    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
 };
 
-/* A plan that could at best come below this share of the exact product, its sampling and its search
- * for large entries taken as free, is not worth the rest of a pilot. */
+/* Times exact's cost: what a candidate must be expected to stay below at the least for a longer
+ * look. */
 static const double HOPELESS = 0.7;
 
-/* Shares of exact's pairs: below the first an oracle's make a search promising, before the rest of
- * the pilot; a plan below the second is cheap enough to be taken without asking the others. */
-static const double SEARCH_FIRST = 0.05, CHEAP = 0.5;
+/* Times exact's cost: a search that comes out cheaper is taken without asking the others. */
+static const double CHEAP = 0.5;
 
 /* Times the samples of an attempt whose certificate failed: half the error. */
 static const double GROWTH = 4;
@@ -105,7 +105,8 @@ typedef struct {
     double rounding;                    /* of float32, in |x| */
     kmv_speeds speeds;
     double exact_s, certify_s, least_s; /* predicted costs; least_s: of the best so far */
-    int asked[CANDIDATES_MAX];
+    int asked[CANDIDATES_MAX];          /* or not worth asking */
+    double expected_s[CANDIDATES_MAX];  /* what each may come down to */
     kmv_forecast forecast[CANDIDATES_MAX];
     void *draft[CANDIDATES_MAX];
     char others[200]; /* what the candidates said */
@@ -158,19 +159,16 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
 {
     planner *p = w->p;
     const opts *o = p->options;
-    const size_t r = w->context->settings->r;
     const double applies = (double)o->applies;
     kmv_status st;
 
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
-        const int wanted = o->only == 0 || o->only == (int)c + 2;
         kmv_forecast *f = &w->forecast[c];
         const size_t used = strlen(w->others);
         double total;
 
-        if (!wanted || !does(candidate, p->problem, r) || w->asked[c] ||
-            (searching && !candidate->searches))
+        if (w->asked[c] || (searching && !candidate->searches))
             continue;
         w->asked[c] = 1;
         if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
@@ -212,53 +210,112 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     return KMV_OK;
 }
 
+/* Turns away the candidates that are not expected to stay below exact; *left: how many remain. */
+static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
+{
+    planner *p = w->p;
+    const opts *o = p->options;
+
+    *left = 0;
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        const kmv_candidate *candidate = kmv_candidate_table[c];
+        double least_s = 0;
+        kmv_status st;
+
+        if (w->asked[c])
+            continue;
+        if ((o->only > 0 && o->only != (int)c + 2) ||
+            !does(candidate, p->problem, w->context->settings->r)) {
+            w->asked[c] = 1;
+            continue;
+        }
+        if (o->only == 0 && (st = candidate->least(p->problem, w->context, &p->pilot, &w->speeds,
+                                                   (double)o->applies, &least_s, err)) != KMV_OK)
+            return st;
+        w->expected_s[c] = least_s;
+        w->asked[c] = !(least_s <= HOPELESS * w->exact_s);
+        *left += !w->asked[c];
+    }
+    if (*left == 0)
+        snprintf(p->decision, sizeof p->decision,
+                 "auto: exact (%.3g core-ms), since from counts and %zu rows no other plan is "
+                 "expected to come clearly below it",
+                 1e3 * w->exact_s, p->pilot.count);
+    return KMV_OK;
+}
+
+/* Whether one that has not been asked may come below what has been found. */
+static int worth_asking(const planning *w)
+{
+    int worth = 0;
+
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++)
+        worth |= !w->asked[c] && w->expected_s[c] + w->certify_s < w->least_s;
+    return worth;
+}
+
+/* Whether one that searches, and so needs no more of the pilot, may be the cheapest. */
+static int search_first(const planning *w)
+{
+    double best[2] = {INFINITY, INFINITY};
+
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        const size_t s = kmv_candidate_table[c]->searches != 0;
+
+        best[s] = w->asked[c] ? best[s] : fmin(best[s], w->expected_s[c]);
+    }
+    return best[1] <= best[0];
+}
+
+static size_t first_rows(size_t n_q)
+{
+    const size_t rows = n_q / FIRST_SHARE;
+
+    return rows < 8 ? 8 : rows > 16 ? 16 : rows;
+}
+
 /* Exact where that is clear after few rows or none; else what the candidates say. */
 static kmv_status decide(planning *w, size_t *best, kmv_error *err)
 {
     planner *p = w->p;
     const size_t n_q = p->problem->q->n, n_k = p->problem->k->n;
     const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
-    const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
-    double oracle = INFINITY;
+    size_t left = 1;
     kmv_status st;
 
     *best = CANDIDATES_MAX;
-    if (p->eps < ROUNDING * most || !small || p->options->only > 1) {
-        if ((st = kmv_pilot_extend(&p->pilot, FIRST_ROWS, w->context->cost, err)) != KMV_OK ||
+    if (p->options->only == 1) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, as asked");
+        left = 0;
+    } else if (small && p->options->only == 0) {
+        snprintf(p->decision, sizeof p->decision, "auto: exact, since n < %d", SMALLEST);
+        left = 0;
+    } else if ((st = set_costs(w, err)) != KMV_OK || (st = turn_away(w, &left, err)) != KMV_OK) {
+        return st;
+    }
+    if (left > 0 || p->eps < ROUNDING * most) {
+        if ((n_k < FEW_KEYS &&
+             (st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK) ||
+            (st = kmv_pilot_extend(&p->pilot, first_rows(n_q), w->context->cost, err)) != KMV_OK ||
             (st = measure_rounding(w, err)) != KMV_OK)
             return st;
         if (p->eps < w->rounding)
             return take_float64(w, err);
     }
-    if (p->options->only == 1) {
-        snprintf(p->decision, sizeof p->decision, "auto: exact, as asked");
-        return KMV_OK;
-    }
-    if (small && p->options->only == 0) {
-        snprintf(p->decision, sizeof p->decision, "auto: exact, since n < %d", SMALLEST);
-        return KMV_OK;
-    }
-    if (p->options->only == 0 &&
-        (oracle = kmv_pilot_oracle_pairs(&p->pilot, p->eps)) > HOPELESS * per_row) {
-        snprintf(p->decision, sizeof p->decision,
-                 "auto: exact, since from %zu rows even with the large entries known some %.3g "
-                 "of %.3g pairs per row would be needed",
-                 p->pilot.count, oracle, per_row);
-        return KMV_OK;
-    }
-    if ((st = set_costs(w, err)) != KMV_OK)
+    if (left > 0 && (st = turn_away(w, &left, err)) != KMV_OK)
         return st;
-    /* Few entries hold nearly everything: a search that comes out cheap spares the other rows,
-     * which the others would only be turned away by. */
-    if (p->options->only == 0 && oracle < SEARCH_FIRST * per_row &&
-        !(kmv_pilot_sampled_pairs(&p->pilot, p->eps) < CHEAP * per_row)) {
+    if (left == 0)
+        return KMV_OK;
+    /* A search that comes out cheap spares the other rows. */
+    if (p->options->only == 0 && search_first(w)) {
         if ((st = ask(w, 1, best, err)) != KMV_OK)
             return st;
-        if (w->least_s < CHEAP * w->exact_s)
+        if (w->least_s < CHEAP * w->exact_s || !worth_asking(w))
             return KMV_OK;
     }
-    if ((st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK)
+    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK ||
+        (st = kmv_pilot_extend(&p->pilot, p->pilot.capacity, w->context->cost, err)) != KMV_OK)
         return st;
     return ask(w, 0, best, err);
 }
@@ -277,9 +334,13 @@ static kmv_status make_certifier(const planning *w, kmv_error *err)
                                        .rounding = w->rounding,
                                        .threads = w->context->threads};
 
-    return p->options->certify != KMV_CERTIFY_NONE
-               ? kmv_certifier_create(&setup, &p->certifier, err)
-               : KMV_OK;
+    kmv_status st;
+
+    if (p->options->certify == KMV_CERTIFY_NONE)
+        return KMV_OK;
+    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK)
+        return st;
+    return kmv_certifier_create(&setup, &p->certifier, err);
 }
 
 static kmv_status prepare(const kmv_problem *problem, const void *opt,
@@ -319,8 +380,9 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
         (st = decide(&w, &best, err)) != KMV_OK)
         goto out;
     if (p->reference == NULL &&
-        (best == CANDIDATES_MAX || !kmv_candidate_table[best]->own_queries) &&
-        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
+        (best == CANDIDATES_MAX || !kmv_candidate_table[best]->own_points) &&
+        ((st = kmv_pilot_pack_keys(&p->pilot, context->cost, err)) != KMV_OK ||
+         (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK))
         goto out;
     if (best < CANDIDATES_MAX) {
         const kmv_candidate *chosen = kmv_candidate_table[best];
@@ -349,9 +411,10 @@ out:
 
 static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_error *err)
 {
-    const kmv_status st = kmv_pilot_pack_queries(&p->pilot, context->cost, err);
+    kmv_status st;
 
-    if (st != KMV_OK)
+    if ((st = kmv_pilot_pack_keys(&p->pilot, context->cost, err)) != KMV_OK ||
+        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
         return st;
     kmv_product(&p->pilot.queries, &p->pilot.keys, p->problem, context->x, NULL, context->r,
                 p->pilot.threads, p->pilot.workspace, context->y, context->cost);

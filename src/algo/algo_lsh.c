@@ -33,7 +33,7 @@ static const kmv_option options[] = {
      "sampled entries above this count once instead of 1/p times; 0: off; -1: set from eps", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(opts, pilot), "128", 0, 4096,
      "rows computed exactly to plan; 0: none", NULL},
-    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "1.3", 0, 1000,
+    {"safety", KMV_OPT_REAL, offsetof(opts, safety), "1.5", 0, 1000,
      "the rms error aimed at is eps / safety; 0: eps sqrt(delta), for Markov's inequality", NULL},
     {0},
 };

@@ -1,6 +1,7 @@
 /* algo/algo_probe.c - the practical method: what is large is found and computed, the rest is
  * sampled. For Gaussian matrices single entries are searched for (probe_product.c), for softmax
  * leaves of keys are visited (leaf_attention.c). */
+#include <math.h>
 #include <stddef.h>
 
 #include "algo/leaf_engine.h"
@@ -112,7 +113,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
                                     .parts = (int)o->parts};
     st = takes_leaves(problem, o)
              ? kmv_leaf_engine_create(problem, &s->options, context, &s->leaves, err)
-             : kmv_probe_create(problem, o, context, &s->search, err);
+             : kmv_probe_create(problem, o, context, INFINITY, &s->search, err);
     if (st != KMV_OK) {
         destroy(s);
         return st;

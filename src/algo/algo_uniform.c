@@ -1,7 +1,9 @@
 /* algo/algo_uniform.c - every column with the same probability: the simplest unbiased estimate.
  *
- * p_j = m/n, so V = (n/m - 1) sum_j x_j^2 c_j^2: for entries spread evenly the same as importance
- * sampling, for one large x_j or one key with a large column up to n/m times |Gx|^2. */
+ * p_j = m/n where x_j is not 0 (from eps: 1 for columns with more than eps^2/4 of |x|^2, and for
+ * all where few x_j are not 0), so V = (n/m - 1) sum_j x_j^2 c_j^2: for entries spread evenly the
+ * same as importance sampling, for one large x_j or one key with a large column up to n/m times
+ * |Gx|^2. */
 #include <stddef.h>
 
 #include "algo/algo.h"
@@ -52,7 +54,7 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
 
     (void)err;
     for (size_t j = 0; j < s->problem->k->n; j++)
-        s->score[j] = 1;
+        s->score[j] = s->x2[j] > 0;
     kmv_column_sampler_apply(s, o->samples, o->safety, x_norm2, context);
     return KMV_OK;
 }
@@ -66,7 +68,8 @@ const kmv_algo kmv_algo_uniform = {
     .name = "uniform",
     .summary = "columns kept independently with equal probability m/n, weighted n/m",
     .guarantee = "unbiased; E|y - Gx|^2 = (n/m - 1) sum_j x_j^2 c_j^2, c_j the norm of column j "
-                 "(proved); m from eps: Bernstein's inequality on c_j estimated by pilot rows",
+                 "(proved; from eps, columns with much of x are certain); m from eps: Bernstein's "
+                 "inequality on c_j estimated by pilot rows",
     .source = "baseline; Pinelis 1994 for the inequality",
     .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_USES_EPS |
              KMV_IS_RANDOM,

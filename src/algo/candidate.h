@@ -35,8 +35,19 @@ typedef struct {
 typedef struct kmv_candidate {
     const char *name; /* of the algorithm */
     unsigned flags;   /* KMV_CAN_...: problems it does */
-    int own_queries;  /* reads not the pilot's packed queries, which are packed for others only */
+    int own_points;   /* reads not the pilot's packed points, which are packed for others only */
     int searches;     /* wins by finding large entries, not where sampling alone suffices */
+
+    /**
+     * Seconds below which this candidate is not expected to come for `applies` products, however
+     * well it goes, the shared pilot not counted: from counts alone where the pilot has no rows
+     * yet, else also from those it has, as few as 8. For turning away the hopeless before more is
+     * spent: an estimate, and infinite where eps is out of reach. Cost at most a few passes over
+     * the rows. KMV_ENOMEM.
+     */
+    kmv_status (*least)(const kmv_problem *problem, const kmv_prepare_context *context,
+                        const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                        double *least_s, kmv_error *err);
 
     /**
      * Cheapest settings that meet the context's eps and delta, and what they cost. The pilot is

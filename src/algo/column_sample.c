@@ -10,6 +10,10 @@
 #include "base/rng.h"
 #include "base/status.h"
 
+/* A column with more than this part of eps^2 in |x|^2 is kept in any case. There are at most
+ * 1 / (FORCED eps^2) of them. */
+static const double FORCED = 0.25, DOUBT = 4;
+
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
 
@@ -71,22 +75,56 @@ double kmv_sample_error(const double *x2, const double *c2, const double *p, siz
                       : kmv_sample_deviation(x2, c2, p, n, delta);
 }
 
-double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
-                       double delta, double safety, double *p)
+/* Bins of a factor sqrt 2 from 2^-96 up; the first is for what is smaller, 0 included. */
+enum { BINS = 256 };
+
+static size_t bin_of(double value)
 {
-    double lo = 1, hi = (double)n;
+    int exponent;
+    double at;
 
-    while (hi > 1.02 * lo) {
-        const double middle = sqrt(lo * hi);
+    if (!(value > 0x1p-96))
+        return 0;
+    at = 2 * 96 + 1 + (frexp(value, &exponent) >= 0.70710678118654752 ? 1 : 0);
+    at += 2 * (double)exponent;
+    return at < BINS ? (size_t)at : BINS - 1;
+}
 
-        kmv_sample_probabilities(score, n, middle, p);
-        if (kmv_sample_error(x2, c2, p, n, delta, safety) <= t)
-            hi = middle;
-        else
-            lo = middle;
+/* c2 += half the mean of `value` over the columns of the same bin of `by`. */
+static void add_half(const double *by, const double *value, size_t n, double doubt, double *c2)
+{
+    double sum[BINS] = {0}, count[BINS] = {0}, all = 0;
+
+    for (size_t j = 0; j < n; j++) {
+        const size_t bin = bin_of(by[j]);
+
+        sum[bin] += value[j];
+        count[bin] += 1;
+        all += value[j] / (double)n;
     }
-    kmv_sample_probabilities(score, n, hi, p);
-    return hi;
+    for (size_t j = 0; j < n; j++) {
+        const size_t bin = bin_of(by[j]);
+
+        c2[j] += fmax(sum[bin] / count[bin], (sum[bin] + doubt * all) / (count[bin] + doubt)) / 2;
+    }
+}
+
+void kmv_sample_calibrate(const double *fit, const double *check, size_t n, double doubt,
+                          double *c2)
+{
+    if (memcmp(fit, check, n * sizeof *fit) == 0) {
+        memcpy(c2, fit, n * sizeof *c2);
+        return;
+    }
+    memset(c2, 0, n * sizeof *c2);
+    add_half(fit, check, n, doubt, c2);
+    add_half(check, fit, n, doubt, c2);
+}
+
+void kmv_sample_force(const double *x2, size_t n, double share, double total, double *p)
+{
+    for (size_t j = 0; j < n; j++)
+        p[j] = x2[j] > share * total ? 1 : p[j];
 }
 
 size_t kmv_sample_draw(const double *p, size_t n, gsl_rng *rng, size_t *index, double *weight)
@@ -142,8 +180,13 @@ static void add_column_norms(const kmv_packed *rows, const kmv_packed *keys,
     }
 }
 
-/* Half of the drawn rows to fit probabilities on, the other half to predict the error from; all
- * keys are packed. */
+/* Columns of which so many rows meet about DOUBT, where each is large in one row. */
+static double doubt(size_t n_q, size_t rows)
+{
+    return DOUBT * (double)n_q / fmax(1, (double)rows);
+}
+
+/* All keys are packed. */
 static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *context, size_t pilot,
                             kmv_error *err)
 {
@@ -152,10 +195,12 @@ static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *co
     const size_t half = whole ? n_q : (pilot + 1) / 2, drawn = whole ? n_q : 2 * half;
     kmv_packed rows = {0};
     size_t *all = NULL, *chosen = NULL, *part = NULL;
+    double *c2[2] = {kmv_alloc(n_k, sizeof(double), "column norms", err),
+                     kmv_alloc(n_k, sizeof(double), "column norms", err)};
     kmv_status st = KMV_ENOMEM;
 
-    if ((s->c2_fit = kmv_alloc(n_k, sizeof *s->c2_fit, "column norms", err)) == NULL ||
-        (s->c2_check = kmv_alloc(n_k, sizeof *s->c2_check, "column norms", err)) == NULL ||
+    if (c2[0] == NULL || c2[1] == NULL ||
+        (s->c2 = kmv_alloc(n_k, sizeof *s->c2, "column norms", err)) == NULL ||
         (all = kmv_alloc(n_q, sizeof *all, "rows", err)) == NULL ||
         (chosen = kmv_alloc(drawn, sizeof *chosen, "pilot rows", err)) == NULL ||
         (part = kmv_alloc(half, sizeof *part, "pilot rows", err)) == NULL ||
@@ -169,15 +214,16 @@ static kmv_status run_pilot(kmv_column_sampler *s, const kmv_prepare_context *co
             part[i] = whole ? chosen[i] : chosen[2 * i + h];
         kmv_pack(&rows, s->problem, s->centre, part, half, s->threads, context->cost);
         add_column_norms(&rows, &s->keys, s->problem, (double)n_q / (double)half, s->threads,
-                         h == 0 ? s->c2_fit : s->c2_check);
+                         c2[h]);
     }
-    if (whole)
-        memcpy(s->c2_check, s->c2_fit, n_k * sizeof *s->c2_fit);
+    kmv_sample_calibrate(c2[0], c2[whole ? 0 : 1], n_k, doubt(n_q, half), s->c2);
     s->pilot = drawn;
     context->cost->pairs += (double)drawn * (double)n_k;
     context->cost->flops += (double)drawn * (double)n_k * (2 * (double)d + 2);
     st = KMV_OK;
 out:
+    kmv_free(c2[0]);
+    kmv_free(c2[1]);
     kmv_packed_clear(&rows);
     kmv_free(all);
     kmv_free(chosen);
@@ -227,6 +273,7 @@ static kmv_status create(const kmv_problem *problem, const kmv_prepare_context *
     s->eps = context->settings->eps;
     s->delta = context->settings->delta;
     s->effort = 1;
+    s->forced = FORCED * s->eps * s->eps;
     s->text = context->text;
     s->text_size = context->text_size;
     if ((st = reserve(s, context, err)) != KMV_OK) {
@@ -275,13 +322,13 @@ kmv_status kmv_column_sampler_create_shared(const kmv_problem *problem,
 
     if ((st = create(problem, context, pilot, &s, err)) != KMV_OK)
         return st;
-    if ((s->c2_fit = kmv_alloc(n_k, sizeof *s->c2_fit, "column norms", err)) == NULL ||
-        (s->c2_check = kmv_alloc(n_k, sizeof *s->c2_check, "column norms", err)) == NULL) {
+    if ((s->c2 = kmv_alloc(n_k, sizeof *s->c2, "column norms", err)) == NULL) {
         kmv_column_sampler_destroy(s);
         return KMV_ENOMEM;
     }
-    kmv_pilot_column_norms(pilot, 0, 2, s->c2_fit);
-    kmv_pilot_column_norms(pilot, 1, 2, s->c2_check);
+    kmv_pilot_column_norms(pilot, 0, 2, s->score); /* as room, as the next line */
+    kmv_pilot_column_norms(pilot, 1, 2, s->p);
+    kmv_sample_calibrate(s->score, s->p, n_k, doubt(problem->q->n, pilot->count / 2), s->c2);
     s->pilot = pilot->count;
     *out = s;
     return KMV_OK;
@@ -304,8 +351,7 @@ void kmv_column_sampler_destroy(kmv_column_sampler *s)
     kmv_free(s->x2);
     kmv_free(s->score);
     kmv_free(s->p);
-    kmv_free(s->c2_fit);
-    kmv_free(s->c2_check);
+    kmv_free(s->c2);
     kmv_free(s);
 }
 
@@ -340,25 +386,51 @@ static double guarded_variance(const kmv_column_sampler *s)
         if (s->p[j] < 1 && s->x2[j] > 0)
             worst = fmax(worst, s->x2[j] * (1 / s->p[j] - 1));
     }
-    return kmv_sample_variance(s->x2, s->c2_check, s->p, n) + s->miss * worst;
+    return kmv_sample_variance(s->x2, s->c2, s->p, n) + s->miss * worst;
 }
 
+/* Few entries among zeros are all taken: how they fall together is nothing that a mean tells. */
 static void set_probabilities(kmv_column_sampler *s, double m, double x_norm2)
 {
-    kmv_sample_probabilities(s->score, s->problem->k->n, m, s->p);
-    for (size_t j = 0; j < s->problem->k->n && s->forced > 0; j++)
-        s->p[j] = s->x2[j] > s->forced * x_norm2 ? 1 : s->p[j];
+    const size_t n = s->problem->k->n;
+    size_t places = 0;
+
+    kmv_sample_probabilities(s->score, n, m, s->p);
+    kmv_sample_force(s->x2, n, s->forced, x_norm2, s->p);
+    for (size_t j = 0; j < n && places <= KMV_SAMPLE_LEAST; j++)
+        places += s->x2[j] > 0;
+    if (places <= KMV_SAMPLE_LEAST && 2 * places <= n)
+        kmv_sample_force(s->x2, n, 0, x_norm2, s->p);
 }
 
-double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2)
+static double expected_size(const kmv_column_sampler *s)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < s->problem->k->n; j++)
+        sum += s->p[j];
+    return sum;
+}
+
+/* Whether probabilities for m columns reach the error asked for. */
+static int reaches(kmv_column_sampler *s, double m, double safety, double x_norm2)
+{
+    const size_t n = s->problem->k->n;
+
+    set_probabilities(s, m, x_norm2);
+    if (s->shared != NULL)
+        return guarded_variance(s) <= s->eps * s->eps * x_norm2;
+    return kmv_sample_error(s->x2, s->c2, s->p, n, s->delta, safety) <= s->eps * sqrt(x_norm2);
+}
+
+static double size_for(kmv_column_sampler *s, double safety, double x_norm2)
 {
     double lo = 1, hi = (double)s->problem->k->n;
 
     while (hi > 1.02 * lo) {
         const double middle = sqrt(lo * hi);
 
-        set_probabilities(s, middle, x_norm2);
-        if (guarded_variance(s) <= s->eps * s->eps * x_norm2)
+        if (reaches(s, middle, safety, x_norm2))
             hi = middle;
         else
             lo = middle;
@@ -367,22 +439,20 @@ double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2)
     return hi;
 }
 
+double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2)
+{
+    size_for(s, 1, x_norm2);
+    return expected_size(s);
+}
+
 /* Probabilities for one product; returns the expected size of the sample. */
 static double choose(kmv_column_sampler *s, size_t samples, double safety, double x_norm2)
 {
-    const size_t n = s->problem->k->n;
-    double m = (double)samples;
-
-    if (samples > 0) {
-        kmv_sample_probabilities(s->score, n, m, s->p);
-    } else if (s->shared != NULL) {
-        m = s->effort * kmv_column_sampler_size(s, x_norm2);
-        set_probabilities(s, m, x_norm2);
-    } else {
-        m = kmv_sample_size(s->score, s->x2, s->c2_check, n, s->eps * sqrt(x_norm2), s->delta,
-                            safety, s->p);
-    }
-    return m;
+    if (samples > 0)
+        kmv_sample_probabilities(s->score, s->problem->k->n, (double)samples, s->p);
+    else
+        set_probabilities(s, s->effort * size_for(s, safety, x_norm2), x_norm2);
+    return expected_size(s);
 }
 
 void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,
@@ -394,8 +464,8 @@ void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safe
 
     kmv_rng_restart(s->rng, context->key);
     count = kmv_sample_draw(s->p, n, s->rng, s->index, s->weight);
-    if (s->c2_check != NULL)
-        context->err_est = sqrt(kmv_sample_variance(s->x2, s->c2_check, s->p, n) / x_norm2);
+    if (s->c2 != NULL)
+        context->err_est = sqrt(kmv_sample_variance(s->x2, s->c2, s->p, n) / x_norm2);
     snprintf(s->text, s->text_size, "%zu of %zu columns drawn (%.4g expected, %s)", count, n,
              expected, samples > 0 ? "as asked" : "from eps and delta");
     if (!isnan(context->err_est)) {

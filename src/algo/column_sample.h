@@ -38,15 +38,27 @@ double kmv_sample_error(const double *x2, const double *c2, const double *p, siz
                         double safety);
 
 /**
- * Expected sample size m, to 2 %, with which that error is at most t; n when no smaller one does. p
- * holds the probabilities of that m. Cost n per step of a bisection in log m.
+ * Column norms from two estimates of them by different rows. A column's own is mostly chance where
+ * few rows see its large entries: a sample for x of few entries would be sized by whether they
+ * happened to be met. So columns whose first estimates are about equal (bins of a factor sqrt 2)
+ * share the mean of their second ones, and the other way about; c2 is the mean of both. Unbiased
+ * for what columns of that bin have, and a column that stands out in both keeps its own. But a bin
+ * of few columns may have met none of their large entries, so its mean is not below that of the bin
+ * and `doubt` columns of the mean of all. Where the estimates are the same numbers they are taken
+ * as true. Cost 4 n. c2 may be none of the others.
  */
-double kmv_sample_size(const double *score, const double *x2, const double *c2, size_t n, double t,
-                       double delta, double safety, double *p);
+void kmv_sample_calibrate(const double *fit, const double *check, size_t n, double doubt,
+                          double *c2);
+
+/** p_j = 1 for columns with more than `share` of sum x2, which is `total`: what a pilot says of
+ *  a single column is not enough to leave it to chance. */
+void kmv_sample_force(const double *x2, size_t n, double share, double total, double *p);
 
 /** Draw: index takes the kept columns in ascending order, weight their 1/p_j (room for n of each).
  *  Returns how many. */
 size_t kmv_sample_draw(const double *p, size_t n, gsl_rng *rng, size_t *index, double *weight);
+
+enum { KMV_SAMPLE_LEAST = 128 }; /* columns that are always worth taking: as many as a pilot has */
 
 /** What sampling algorithms share: packed queries, room for the packed kept keys, a stream of
  * random numbers, and column norms from a pilot of exact rows. */
@@ -57,7 +69,7 @@ typedef struct {
     int threads;
     double eps, delta;
     double effort; /* times the samples that eps asks for; 1 */
-    double forced; /* columns with a larger part of |X|_F^2 are always kept; 0: none are */
+    double forced; /* columns with a larger part of |X|_F^2 are always kept */
     double miss;   /* added to V when sizing: so many times the largest x_j^2 (1/p_j - 1), for
                       entries that the pilot has not met; 0 */
     kmv_packed queries, keys;
@@ -66,25 +78,24 @@ typedef struct {
     double *centre;
     size_t *index;
     double *weight;
-    double *x2;                /* |x_j|^2 of the current X, its largest entry taken as 1 */
-    double *score, *p;         /* filled for each product */
-    double *c2_fit, *c2_check; /* estimates of c_j^2 from different rows; NULL without a pilot */
-    size_t pilot;              /* rows of the pilot */
-    char *text;                /* the plan's line */
+    double *x2;        /* |x_j|^2 of the current X, its largest entry taken as 1 */
+    double *score, *p; /* filled for each product */
+    double *c2;        /* estimates of c_j^2; NULL without a pilot */
+    size_t pilot;      /* rows of the pilot */
+    char *text;        /* the plan's line */
     size_t text_size;
 } kmv_column_sampler;
 
 /**
- * Prepare. pilot: rows to compute exactly, drawn without replacement; 0 for none. Half of them give
- * c2_fit, on which probabilities may depend, the other half c2_check, on which the prediction of V
- * rests: it is then unbiased for the p in use. When pilot >= n_q both hold the true norms.
+ * Prepare. pilot: rows to compute exactly, drawn without replacement; 0 for none. Column norms are
+ * estimated from either half of them and calibrated by the other; when pilot >= n_q they are true.
  * Cost: packing, and pilot n_k pairs. Memory about (n_q + n_k) (4 d + 40) bytes.
  */
 kmv_status kmv_column_sampler_create(const kmv_problem *problem, const kmv_prepare_context *context,
                                      size_t pilot, kmv_column_sampler **out, kmv_error *err);
 
-/** The same from a pilot that others share and that outlives the sampler: its even rows give
- * c2_fit, its odd ones c2_check. Computes no pairs and packs no points. */
+/** The same from a pilot that others share and that outlives the sampler, by its even and odd rows.
+ *  Computes no pairs and packs no points. */
 kmv_status kmv_column_sampler_create_shared(const kmv_problem *problem,
                                             const kmv_prepare_context *context,
                                             const kmv_pilot *pilot, kmv_column_sampler **out,
@@ -95,9 +106,9 @@ void kmv_column_sampler_destroy(kmv_column_sampler *s);
  *  vanish; returns their sum, |X|_F^2 in that unit. */
 double kmv_column_sampler_load(kmv_column_sampler *s, const kmv_apply_context *context);
 
-/** Expected sample size, to 2 %, with which the predicted rms error, guarded by `miss`, is within
- * eps |X|_F; s->p holds the probabilities, those of forced columns 1. s->score and s->x2 are set.
- */
+/** Expected sample size, those always kept included, to 2 % the least with which the predicted rms
+ *  error, guarded by `miss`, is within eps |X|_F; s->p holds the probabilities. s->score and s->x2
+ *  are set. */
 double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2);
 
 /**
@@ -106,7 +117,10 @@ double kmv_column_sampler_size(kmv_column_sampler *s, double x_norm2);
  * 1 - delta by the inequality above (an estimate stands in for c_j, so the promise is as good as
  * the pilot); else such that the rms error is eps / safety. One made from a shared pilot takes
  * `effort` times the size of kmv_column_sampler_size instead. Sets err_est to sqrt(V) / |X|_F where
- * there is a pilot. Allocates nothing.
+ * there is a pilot. Where the size comes from eps, columns with more than `forced` of |X|_F^2 are
+ * kept for certain, and all of X that is not 0 where that is no more than KMV_SAMPLE_LEAST columns
+ * and half of them.
+ * Allocates nothing.
  */
 void kmv_column_sampler_apply(kmv_column_sampler *s, size_t samples, double safety, double x_norm2,
                               kmv_apply_context *context);

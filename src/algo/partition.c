@@ -22,7 +22,8 @@ kmv_status kmv_partition_init(kmv_partition *p, const uint64_t *words, size_t n,
     memcpy(out.bit, bit, bits);
     if ((out.start = kmv_alloc(out.cells + 1, sizeof *out.start, "cells", err)) == NULL ||
         (out.key = kmv_alloc(n, sizeof *out.key, "keys by cell", err)) == NULL ||
-        (out.word = kmv_alloc(n, sizeof *out.word, "sketches by cell", err)) == NULL) {
+        (out.word = kmv_alloc(n + KMV_SKETCH_BEYOND, sizeof *out.word, "sketches by cell", err)) ==
+            NULL) {
         kmv_partition_clear(&out);
         return KMV_ENOMEM;
     }

@@ -12,7 +12,7 @@ typedef struct {
     unsigned char bit[KMV_CELL_BITS_MAX]; /* which bits of a sketch make a cell's number */
     uint32_t *start; /* cells + 1: cell c holds slots start[c] .. start[c + 1] - 1 */
     uint32_t *key;   /* by slot: which key; ascending within a cell */
-    uint64_t *word;  /* by slot: its sketch */
+    uint64_t *word;  /* by slot: its sketch; KMV_SKETCH_BEYOND zeros behind them */
 } kmv_partition;
 
 /** Sort n < 2^32 sketches into 2^bits cells, bits <= KMV_CELL_BITS_MAX. Cost n, two passes; 12 n

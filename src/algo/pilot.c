@@ -2,7 +2,6 @@
 #include "algo/pilot.h"
 
 #include <gsl/gsl_cdf.h>
-#include <gsl/gsl_randist.h>
 #include <gsl/gsl_sort.h>
 #include <math.h>
 #include <string.h>
@@ -11,10 +10,13 @@
 #include "base/rng.h"
 #include "base/status.h"
 
+enum { KEYS_AT_ONCE = 960 };
+
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
 
-/* A uniform sample of `count` of n numbers, in random order, so that every part of it is one. */
+/* A uniform sample of `count` of n numbers, in random order, so that every part of it is one: the
+ * first steps of Fisher and Yates' shuffle. */
 static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, kmv_error *err)
 {
     gsl_rng *rng = kmv_rng_create(key, err);
@@ -25,9 +27,11 @@ static kmv_status draw_rows(size_t *rows, size_t count, size_t n, uint64_t key, 
         goto out;
     for (size_t i = 0; i < n; i++)
         all[i] = i;
-    if (count > 0) {
-        gsl_ran_choose(rng, rows, count, all, n, sizeof *all); /* ascending */
-        gsl_ran_shuffle(rng, rows, count, sizeof *rows);
+    for (size_t i = 0; i < count; i++) {
+        const size_t other = i + gsl_rng_uniform_int(rng, (unsigned long)(n - i));
+
+        rows[i] = all[other];
+        all[other] = all[i];
     }
     st = KMV_OK;
 out:
@@ -66,14 +70,20 @@ kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                                    err)) != KMV_OK)
         goto out;
     kmv_centre(problem, p.centre);
-    kmv_pack(&p.keys, problem, p.centre, NULL, n_k, p.threads, context->cost);
-    if ((st = check_norms(&p.keys, problem, err)) != KMV_OK)
-        goto out;
     *pilot = p;
     p = (kmv_pilot){0};
+    st = KMV_OK;
 out:
     kmv_pilot_clear(&p);
     return st;
+}
+
+kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
+{
+    if (pilot->keys.n == 0)
+        kmv_pack(&pilot->keys, pilot->problem, pilot->centre, NULL, pilot->problem->k->n,
+                 pilot->threads, cost);
+    return check_norms(&pilot->keys, pilot->problem, err);
 }
 
 kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
@@ -107,7 +117,7 @@ void kmv_pilot_clear(kmv_pilot *pilot)
 
 typedef struct {
     const kmv_tile *tile;
-    float *entries; /* of the first new row */
+    float *entries; /* of the first new row, from the first key on */
     size_t ld;
 } entry_sink;
 
@@ -122,41 +132,99 @@ static void store_entries(void *context, int thread, size_t i, size_t j, size_t 
     sink->tile->exp2(row, count);
 }
 
+/* All keys, some packed at a time: packing them all is half of what is spent on points, for nothing
+ * where a search is chosen. Causal masks go by the numbers of keys, so they want them all. */
+static kmv_status stream_unpacked(kmv_pilot *pilot, const kmv_packed *rows, float *entries,
+                                  kmv_cost *cost, kmv_error *err)
+{
+    const size_t n_k = pilot->problem->k->n;
+    kmv_packed keys = {0};
+    kmv_status st =
+        kmv_packed_init(&keys, pilot->tile, KMV_KEYS, KEYS_AT_ONCE, pilot->problem->k->d, 0, err);
+
+    for (size_t first = 0; st == KMV_OK && first < n_k; first += KEYS_AT_ONCE) {
+        entry_sink sink = {pilot->tile, entries + first, pilot->ld};
+        kmv_points some = *pilot->problem->k;
+        kmv_problem part = *pilot->problem;
+
+        some.x += first * some.ld;
+        some.n = n_k - first < KEYS_AT_ONCE ? n_k - first : KEYS_AT_ONCE;
+        some.owned = 0;
+        part.k = &some;
+        kmv_pack(&keys, &part, pilot->centre, NULL, some.n, pilot->threads, cost);
+        if ((st = check_norms(&keys, pilot->problem, err)) == KMV_OK)
+            kmv_stream_exponents(rows, &keys, &part, pilot->threads, pilot->workspace,
+                                 store_entries, &sink);
+    }
+    kmv_packed_clear(&keys);
+    return st;
+}
+
+static void count_entries(kmv_pilot *pilot, size_t first)
+{
+    for (size_t i = first; i < pilot->count; i++) {
+        const float *row = pilot->entries + i * pilot->ld;
+
+        for (size_t j = 0; j < pilot->problem->k->n; j++) {
+            uint32_t bits;
+            size_t bin;
+
+            if (!(row[j] > 0))
+                continue;
+            memcpy(&bits, row + j, sizeof bits);
+            bits >>= 23; /* the exponent field: 126 for 1/2 <= entry < 1 */
+            bin = bits >= 126 ? 0 : 126 - bits;
+            bin = bin < KMV_PILOT_BINS ? bin : KMV_PILOT_BINS - 1;
+            pilot->mass[bin] += (double)row[j] * (double)row[j];
+            pilot->number[bin] += 1;
+        }
+    }
+}
+
 kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_error *err)
 {
-    const size_t d = pilot->problem->k->d, n_k = pilot->problem->k->n;
+    const size_t d = pilot->problem->k->d, n_k = pilot->problem->k->n, before = pilot->count;
     const size_t want = count < pilot->capacity ? count : pilot->capacity;
     kmv_packed rows = {0};
     float *entries;
-    entry_sink sink;
     kmv_status st;
 
-    if (want <= pilot->count)
+    if (want <= before)
         return KMV_OK;
+    if (pilot->problem->causal && (st = kmv_pilot_pack_keys(pilot, cost, err)) != KMV_OK)
+        return st;
     /* Only as many rows as are wanted now: touching new memory costs as much as their entries. */
     if ((entries = kmv_alloc(want * pilot->ld, sizeof *entries, "entries of pilot rows", err)) ==
         NULL)
         return KMV_ENOMEM;
-    if ((st = kmv_packed_init(&rows, pilot->tile, KMV_QUERIES, want - pilot->count, d, 1, err)) !=
+    if ((st = kmv_packed_init(&rows, pilot->tile, KMV_QUERIES, want - before, d, 1, err)) !=
         KMV_OK) {
         kmv_free(entries);
         return st;
     }
-    if (pilot->count > 0)
-        memcpy(entries, pilot->entries, pilot->count * pilot->ld * sizeof *entries);
+    if (before > 0)
+        memcpy(entries, pilot->entries, before * pilot->ld * sizeof *entries);
     kmv_free(pilot->entries);
     pilot->entries = entries;
-    gsl_sort_ulong(pilot->rows + pilot->count, 1, want - pilot->count); /* as packing wants */
-    kmv_pack(&rows, pilot->problem, pilot->centre, pilot->rows + pilot->count, want - pilot->count,
+    gsl_sort_ulong(pilot->rows + before, 1, want - before); /* as packing wants */
+    kmv_pack(&rows, pilot->problem, pilot->centre, pilot->rows + before, want - before,
              pilot->threads, cost);
-    sink = (entry_sink){pilot->tile, pilot->entries + pilot->count * pilot->ld, pilot->ld};
-    kmv_stream_exponents(&rows, &pilot->keys, pilot->problem, pilot->threads, pilot->workspace,
-                         store_entries, &sink);
-    cost->pairs += (double)(want - pilot->count) * (double)n_k;
-    cost->flops += (double)(want - pilot->count) * (double)n_k * 2 * (double)d;
-    pilot->count = want;
+    if (pilot->keys.n == 0) {
+        st = stream_unpacked(pilot, &rows, entries + before * pilot->ld, cost, err);
+    } else {
+        entry_sink sink = {pilot->tile, entries + before * pilot->ld, pilot->ld};
+
+        kmv_stream_exponents(&rows, &pilot->keys, pilot->problem, pilot->threads, pilot->workspace,
+                             store_entries, &sink);
+    }
+    if (st == KMV_OK) {
+        cost->pairs += (double)(want - before) * (double)n_k;
+        cost->flops += (double)(want - before) * (double)n_k * 2 * (double)d;
+        pilot->count = want;
+        count_entries(pilot, before);
+    }
     kmv_packed_clear(&rows);
-    return KMV_OK;
+    return st;
 }
 
 void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2)
@@ -227,7 +295,9 @@ double kmv_pilot_largest(const kmv_pilot *pilot)
 
     for (size_t i = 0; i < pilot->count; i++) {
         for (size_t j = 0; j < pilot->problem->k->n; j++)
-            largest = fmaxf(largest, pilot->entries[i * pilot->ld + j]);
+            largest = pilot->entries[i * pilot->ld + j] > largest
+                          ? pilot->entries[i * pilot->ld + j]
+                          : largest;
     }
     return (double)largest;
 }
@@ -286,46 +356,32 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2)
 
 double kmv_pilot_sampled_pairs(const kmv_pilot *pilot, double eps)
 {
-    const size_t n_k = pilot->problem->k->n;
     double f2 = 0;
 
-    for (size_t i = 0; i < pilot->count; i++)
-        f2 += dot(pilot->entries + i * pilot->ld, pilot->entries + i * pilot->ld, n_k);
+    for (size_t b = 0; b < KMV_PILOT_BINS; b++)
+        f2 += pilot->mass[b];
     f2 *= (double)pilot->problem->q->n / (double)pilot->count;
-    return sampled_pairs(f2, eps, (double)n_k);
+    return sampled_pairs(f2, eps, (double)pilot->problem->k->n);
 }
 
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps)
 {
-    enum { BINS = 64 }; /* of entries by binary exponent; the last holds the rest */
-    const size_t n_k = pilot->problem->k->n;
-    const double n_q = (double)pilot->problem->q->n, rows = (double)pilot->count;
-    double mass[BINS] = {0}, entries[BINS] = {0}, rest = 0, above = 0, best;
+    return kmv_pilot_split_pairs(pilot, eps, 1);
+}
 
-    for (size_t i = 0; i < pilot->count; i++) {
-        const float *row = pilot->entries + i * pilot->ld;
+double kmv_pilot_split_pairs(const kmv_pilot *pilot, double eps, double large)
+{
+    const double n_k = (double)pilot->problem->k->n, n_q = (double)pilot->problem->q->n;
+    const double rows = (double)pilot->count;
+    double rest = 0, above = 0, best;
 
-        for (size_t j = 0; j < n_k; j++) {
-            uint32_t bits;
-            size_t bin;
-
-            if (!(row[j] > 0))
-                continue;
-            memcpy(&bits, row + j, sizeof bits);
-            bits >>= 23; /* the exponent field: 126 for 1/2 <= entry < 1 */
-            bin = bits >= 126 ? 0 : 126 - bits;
-            bin = bin < BINS ? bin : BINS - 1;
-            mass[bin] += (double)row[j] * (double)row[j];
-            entries[bin] += 1;
-        }
-    }
-    for (size_t b = 0; b < BINS; b++)
-        rest += mass[b];
-    best = sampled_pairs(rest * n_q / rows, eps, (double)n_k);
-    for (size_t b = 0; b < BINS; b++) {
-        rest = fmax(0, rest - mass[b]);
-        above += entries[b];
-        best = fmin(best, above / rows + sampled_pairs(rest * n_q / rows, eps, (double)n_k));
+    for (size_t b = 0; b < KMV_PILOT_BINS; b++)
+        rest += pilot->mass[b];
+    best = sampled_pairs(rest * n_q / rows, eps, n_k);
+    for (size_t b = 0; b < KMV_PILOT_BINS; b++) {
+        rest = fmax(0, rest - pilot->mass[b]);
+        above += pilot->number[b];
+        best = fmin(best, large * above / rows + sampled_pairs(rest * n_q / rows, eps, n_k));
     }
     return best;
 }

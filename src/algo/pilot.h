@@ -8,6 +8,8 @@
 #include "algo/algo.h"
 #include "gauss/product.h"
 
+enum { KMV_PILOT_BINS = 64 };
+
 /** All points packed once, and rows drawn uniformly without replacement with all their entries.
  *  queries, keys and centre may be borrowed by whatever is prepared from the pilot; the entries go
  *  as soon as preparation is done (kmv_pilot_drop_entries). */
@@ -17,28 +19,34 @@ typedef struct {
     int threads;
     double *centre;     /* d: what packing subtracts */
     kmv_packed queries; /* all n_q in order, without index; see kmv_pilot_pack_queries */
-    kmv_packed keys;    /* all n_k in order, without index */
+    kmv_packed keys;    /* all n_k in order, without index; see kmv_pilot_pack_keys */
     kmv_workspace *workspace;
     size_t capacity, count; /* rows reserved, rows computed so far */
     size_t *rows;           /* their numbers; the first `count` of them, in any order, are a uniform
                                sample without replacement */
     float *entries;         /* count x ld: entry G_ij of row rows[i] at [i ld + j]; masked: 0 */
     size_t ld;
+    double mass[KMV_PILOT_BINS], number[KMV_PILOT_BINS]; /* of entries in [2^-b-1, 2^-b): squares
+                                                            and count; the last: all smaller ones */
 } kmv_pilot;
 
 /**
- * Pack all keys and draw `capacity` rows (at most n_q); computes none yet. Memory: the packed
- * points, and capacity n_k floats. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small for float.
+ * Draw `capacity` rows (at most n_q); packs and computes none yet. Memory: the packed points, and
+ * capacity n_k floats. KMV_ENOMEM.
  */
 kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                           const kmv_prepare_context *context, size_t capacity, kmv_error *err);
 void kmv_pilot_clear(kmv_pilot *pilot);
 
-/** Pack the queries, once, into room that is there; allocates nothing. KMV_ENOTSUP as above. */
+/** Pack the keys, once, into room that is there; allocates nothing. KMV_ENOTSUP where sigma is too
+ *  small for float. */
+kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err);
+
+/** The same for the queries. */
 kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err);
 
-/** Compute rows until there are `count` (at most capacity). Cost: n_k pairs for each new row.
- *  Allocates room for packing them and gives it back. */
+/** Compute rows until there are `count` (at most capacity). Cost: n_k pairs for each new row; where
+ *  the keys are not packed, some are at a time. Allocates room for packing and gives it back. */
 kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_error *err);
 
 /** Free entries and rows; packed points stay. */
@@ -79,6 +87,9 @@ double kmv_error_safety(double nu, double delta);
  * entries of equal size). Where that is near n_k no method of this kind can win.
  */
 double kmv_pilot_oracle_pairs(const kmv_pilot *pilot, double eps);
+
+/** The same where each large entry costs as much as `large` columns; for 1 it is the above. */
+double kmv_pilot_split_pairs(const kmv_pilot *pilot, double eps, double large);
 
 /** The same without large entries: h = 0. */
 double kmv_pilot_sampled_pairs(const kmv_pilot *pilot, double eps);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algo/sketch.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -57,15 +58,17 @@ out:
 }
 
 kmv_status kmv_probe_pilot_init(kmv_probe_pilot *p, const kmv_problem *problem,
-                                const double *centre, size_t n, const kmv_tile *tile, uint64_t key,
-                                kmv_cost *cost, kmv_error *err)
+                                const double *centre, size_t n, size_t kept, const kmv_tile *tile,
+                                uint64_t key, kmv_cost *cost, kmv_error *err)
 {
-    kmv_probe_pilot out = {.n = n};
+    kmv_probe_pilot out = {.n = n, .kept = kept};
     kmv_status st;
 
     if ((out.row = kmv_alloc(n, sizeof *out.row, "pilot rows", err)) == NULL ||
         (out.c2[0] = kmv_alloc(problem->k->n, sizeof(float), "column norms", err)) == NULL ||
-        (out.c2[1] = kmv_alloc(problem->k->n, sizeof(float), "column norms", err)) == NULL) {
+        (out.c2[1] = kmv_alloc(problem->k->n, sizeof(float), "column norms", err)) == NULL ||
+        (out.entry = kmv_alloc_raw(kept * problem->k->n, sizeof *out.entry, "entries of check rows",
+                                   err)) == NULL) {
         st = KMV_ENOMEM;
         goto out;
     }
@@ -89,13 +92,15 @@ void kmv_probe_pilot_clear(kmv_probe_pilot *p)
     kmv_free(p->c2[0]);
     kmv_free(p->c2[1]);
     kmv_free(p->heavy.entry);
+    kmv_free(p->entry);
     *p = (kmv_probe_pilot){0};
 }
 
 typedef struct {
     kmv_probe_pilot *pilot;
     const kmv_tile *tile;
-    size_t first;
+    const kmv_sketch_isa *isa;
+    size_t first, n_k;
     float tau;
     kmv_heavy_list *heavy;
     kmv_error *err;
@@ -106,17 +111,19 @@ typedef struct {
 static void take_slice(sink_context *c, size_t i, size_t j, size_t count, const float *exponents)
 {
     _Alignas(KMV_ALIGN) float v[SLICE];
-    float *c2 = c->pilot->c2[i % 2] + j;
-    int above = 0;
+    const kmv_probe_pilot *pilot = c->pilot;
+    const size_t check = (i * pilot->kept + pilot->n - 1) / pilot->n; /* first with slot >= i */
+    float *c2 = pilot->c2[i % 2] + j;
+    uint16_t *kept = NULL;
+    size_t above;
 
+    if (check < pilot->kept && check * pilot->n / pilot->kept == i)
+        kept = pilot->entry + check * c->n_k + j;
     memcpy(v, exponents, count * sizeof *v);
     c->tile->exp2(v, count);
-    for (size_t t = 0; t < count; t++) {
-        c2[t] += v[t] * v[t];
-        above += v[t] > c->tau;
-    }
+    above = c->isa->take_entries(v, count, c->tau, c2, kept);
     if (above == 0 || c->status != KMV_OK ||
-        (c->status = kmv_heavy_reserve(c->heavy, (size_t)above, c->err)) != KMV_OK)
+        (c->status = kmv_heavy_reserve(c->heavy, above, c->err)) != KMV_OK)
         return;
     for (size_t t = 0; t < count; t++) {
         if (v[t] > c->tau)
@@ -136,12 +143,14 @@ static void take_exponents(void *context, int thread, size_t i, size_t j, size_t
 }
 
 kmv_status kmv_probe_pilot_chunk(kmv_probe_pilot *p, const kmv_problem *problem,
-                                 const kmv_packed *keys, size_t first, float tau,
+                                 const kmv_packed *keys, size_t first, size_t n_k, float tau,
                                  kmv_workspace *space, kmv_heavy_list *heavy, kmv_error *err)
 {
     sink_context c = {.pilot = p,
                       .tile = keys->tile,
+                      .isa = kmv_sketch_isa_best(),
                       .first = first,
+                      .n_k = n_k,
                       .tau = tau,
                       .heavy = heavy,
                       .err = err,

@@ -17,6 +17,8 @@ enum {
  * between machines with the same vectors. */
 static const double NS_CELL = 8, NS_WORD = 0.12, NS_HIT = 45, NS_ROW = 250;
 
+static const double REACH = 0.02, WIDER = 8;
+
 /* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
 typedef struct {
     double cells[RADII], scanned[RADII];
@@ -160,6 +162,20 @@ static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s,
     return KMV_OK;
 }
 
+/* The smallest radius at which what is missed is REACH of the squared error allowed, and from there
+ * the one with WIDER times the cells; the last of the grid at most. */
+static double wide(const kmv_probe_basis *b, const kmv_probe_sample *s, const grid *g, size_t t)
+{
+    const double most = REACH * b->eps * b->eps * (double)s->rows;
+    size_t r = 0, w;
+
+    while (r + 1 < g->radii && !(g->near2[t] - g->found2[r][t] <= most))
+        r++;
+    for (w = r; w + 1 < g->radii && !(g->cells[w] >= WIDER * g->cells[r]);)
+        w++;
+    return g->radius[w];
+}
+
 static double sample_for(const kmv_probe_basis *b, double light2, double missed2)
 {
     const double left = b->eps * b->eps - missed2, n_k = (double)b->n_k;
@@ -178,13 +194,16 @@ static kmv_probe_forecast forecast_at(const kmv_probe_basis *b, const kmv_probe_
                                       const grid *g, size_t r, size_t t)
 {
     const double counted = (double)g->rows, rows = (double)s->rows;
+    const double one = g->largest2 / fmax(rows, b->seen_rows);
+    const double missed2 = fmax(0, g->near2[t] - g->found2[r][t]) / rows + one;
     kmv_probe_forecast f = {.cells = g->cells[r] / counted,
                             .scanned = g->scanned[r] / counted,
                             .hits = g->hits[r][t] / counted,
                             .light2 = b->light2 + fmax(0, g->heavy2 - g->near2[t]) / rows,
-                            .missed2 =
-                                (fmax(0, g->near2[t] - g->found2[r][t]) + g->largest2) / rows,
-                            .searches = 1};
+                            .missed2 = missed2,
+                            .most_missed2 = missed2 + 2 * sqrt(one * missed2),
+                            .searches = 1,
+                            .wide = wide(b, s, g, t)};
 
     f.search = (NS_ROW + NS_CELL * f.cells + NS_WORD * f.scanned + NS_HIT * f.hits) / pair_ns(b->d);
     f.sample = sample_for(b, f.light2, f.missed2);

@@ -11,7 +11,10 @@ typedef struct {
     double search, sample;       /* its cost; expected sample, a pair per column */
     double light2;               /* squared entries <= tau: what is left to sampling */
     double missed2;              /* squared entries > tau predicted to be missed, upper estimate */
+    double most_missed2;         /* the same, with what chance may have hidden */
     int searches;                /* 0: no search, everything is left to sampling */
+    double wide; /* radius of a search of WIDER times the cells with which hardly any heavy pair
+                    of these rows would be missed: it tells what these rows are too few to show */
 } kmv_probe_forecast;
 
 /** Heavy entries of some rows, by which searches are judged. Borrowed. */
@@ -29,6 +32,7 @@ typedef struct {
     size_t n_q, n_k, d;
     double eps;
     double total2, light2; /* squared entries per row, all and those <= tau */
+    double seen_rows;      /* at least so many rows will have been looked at before a search */
 } kmv_probe_basis;
 
 /** The `count` bits in which the entries' pairs differ least, weighted by squared entry. */
@@ -39,7 +43,9 @@ void kmv_probe_pick_bits(const kmv_probe_basis *basis, const kmv_probe_sample *s
  * The cheapest of a grid of radii and bit limits; tau is taken from rule and kept. The forecast of
  * the columns to sample is n_q light2 / (eps^2 - missed2), halved, since x whose parts cancel need
  * less. Entries of pairs that differ in more bits than the limit count as light: nothing will find
- * them. missed2 counts what the limit admits and the radius misses, and one largest entry more.
+ * them. missed2 counts what the limit admits and the radius misses, and one largest entry more
+ * among the rows of the sample or seen_rows, whichever are more; most_missed2 the 95 %
+ * limit for as many missed pairs of that size (Poisson, k + 1 + 2 sqrt(k + 1)).
  */
 kmv_status kmv_probe_choose(const kmv_probe_basis *basis, const kmv_probe_sample *sample,
                             kmv_visit_rule *rule, kmv_probe_forecast *forecast, kmv_error *err);

@@ -14,11 +14,10 @@ enum {
     CENTRE_SAMPLE = 1024,
     KEYS = 960, /* packed at a time by one thread: they stay in L2 */
     NORM_BINS = 64,
+    BINS = 0x8000,    /* of positive floats by their upper half */
     WIDE_ROWS = 1024, /* searched further than planned, to see what is missed */
     WIDER_BITS = 8
 };
-
-static const float WIDER = 4; /* times the squared radius */
 
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
@@ -100,8 +99,51 @@ static void pass_chunk(kmv_probe *p, kmv_probe_pilot *pilot, pass_room *room, si
     for (size_t j = 0; j < n; j++)
         norm2[first + j] = (float)(scale * (double)room->keys.offset[j]);
     if (room->status == KMV_OK)
-        room->status = kmv_probe_pilot_chunk(pilot, &part, &room->keys, first, p->rule.tau,
-                                             room->space, &room->heavy, &room->err);
+        room->status = kmv_probe_pilot_chunk(pilot, &part, &room->keys, first, p->problem.k->n,
+                                             p->rule.tau, room->space, &room->heavy, &room->err);
+}
+
+static uint32_t bits_of(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Heavy entries are kept: at most d a row, as many bytes as the points take, unless the bound was
+ * given. Counts by the upper half of a float say where that is; sorting them would take longer than
+ * the pilot itself where nearly all are heavy. */
+static kmv_status limit_heavy(kmv_probe *p, kmv_heavy_list *lists, size_t threads, kmv_error *err)
+{
+    const size_t most = p->pilot_rows * p->problem.k->d;
+    uint32_t *number;
+    size_t total = 0, above = 0, bin = BINS;
+
+    for (size_t l = 0; l < threads; l++)
+        total += lists[l].count;
+    if (total <= most || p->options->heavy > 0)
+        return KMV_OK;
+    if ((number = kmv_alloc(BINS, sizeof *number, "heavy entries by size", err)) == NULL)
+        return KMV_ENOMEM;
+    for (size_t l = 0; l < threads; l++) {
+        for (size_t t = 0; t < lists[l].count; t++)
+            number[bits_of(lists[l].entry[t].value) >> 16]++;
+    }
+    while (above + number[bin - 1] <= most)
+        above += number[--bin];
+    kmv_free(number);
+    p->rule.tau = kmv_from_bfloat16((uint16_t)bin); /* the lower end of the last bin taken */
+    for (size_t l = 0; l < threads; l++) {
+        size_t kept = 0;
+
+        for (size_t t = 0; t < lists[l].count; t++) {
+            if (lists[l].entry[t].value > p->rule.tau)
+                lists[l].entry[kept++] = lists[l].entry[t];
+        }
+        lists[l].count = kept;
+    }
+    return KMV_OK;
 }
 
 static kmv_status pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float *norm2, kmv_cost *cost,
@@ -138,6 +180,8 @@ static kmv_status pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float *no
     }
     cost->pairs += (double)pilot->n * (double)n_k;
     cost->flops += (double)n_k * 2 * (double)d * ((double)pilot->n + KMV_SKETCH_BITS);
+    if ((st = limit_heavy(p, lists, threads, err)) != KMV_OK)
+        goto out;
     st = kmv_probe_pilot_finish(pilot, lists, threads, n_k, err);
 out:
     room_clear(room, threads);
@@ -145,16 +189,11 @@ out:
     return st;
 }
 
-static int retrieved(const kmv_probe *p, size_t i, uint32_t key)
-{
-    return kmv_heavy_chunk_has(&p->heavy[i / KMV_VISIT_QUERIES], i % KMV_VISIT_QUERIES, key);
-}
-
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key)
 {
     const unsigned apart = (unsigned)__builtin_popcountll(p->word_q[i] ^ p->word_k[key]);
 
-    return (p->options->clip && apart <= p->rule.bits_apart) || retrieved(p, i, key);
+    return (p->options->clip && apart <= p->rule.bits_apart) || kmv_probe_retrieved(p, i, key);
 }
 
 /* Column norms of one row are mostly noise, so they are smoothed over keys of about the same norm,
@@ -205,38 +244,6 @@ static void estimate_columns(kmv_probe *p, kmv_probe_pilot *pilot, const float *
 #undef BIN
 }
 
-static int descending(const void *a_, const void *b_)
-{
-    const float a = *(const float *)a_, b = *(const float *)b_;
-
-    return (a < b) - (a > b);
-}
-
-/* Heavy entries are kept: at most d a row, as many bytes as the points take, unless the bound was
- * given. */
-static kmv_status limit_heavy(kmv_probe *p, kmv_probe_pilot *pilot, kmv_error *err)
-{
-    const size_t most = pilot->n * p->problem.k->d;
-    size_t kept = 0;
-    float *values;
-
-    if (pilot->heavy.count <= most || p->options->heavy > 0)
-        return KMV_OK;
-    if ((values = kmv_alloc(pilot->heavy.count, sizeof *values, "heavy entries", err)) == NULL)
-        return KMV_ENOMEM;
-    for (size_t t = 0; t < pilot->heavy.count; t++)
-        values[t] = pilot->heavy.entry[t].value;
-    qsort(values, pilot->heavy.count, sizeof *values, descending);
-    p->rule.tau = values[most];
-    kmv_free(values);
-    for (size_t t = 0; t < pilot->heavy.count; t++) {
-        if (pilot->heavy.entry[t].value > p->rule.tau)
-            pilot->heavy.entry[kept++] = pilot->heavy.entry[t];
-    }
-    pilot->heavy.count = kept;
-    return KMV_OK;
-}
-
 typedef struct {
     kmv_visit_space *space;
     kmv_visit_counts counts;
@@ -244,10 +251,11 @@ typedef struct {
     kmv_error err;
 } search_room;
 
-/* All rows of the problem that v names, a chunk at a time. */
-static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float *margin2,
-                         kmv_heavy_chunk *chunks, kmv_visit_counts *counts, kmv_cost *cost,
-                         kmv_error *err)
+/* All rows of the problem that v names, a chunk at a time: their sketches and margins, their order,
+ * then the cells. */
+static kmv_status search(const kmv_visit *v, int threads, uint64_t *word, float *margin2,
+                         uint32_t *order, kmv_heavy_chunk *chunks, kmv_visit_counts *counts,
+                         kmv_cost *cost, kmv_error *err)
 {
     const size_t n_q = v->problem->q->n, d = v->problem->k->d;
     search_room *room = kmv_alloc((size_t)threads, sizeof *room, "rooms of threads", err);
@@ -260,6 +268,13 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
         if ((st = kmv_visit_space_create(v, &room[t].space, err)) != KMV_OK)
             goto out;
     }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t first = 0; first < n_q; first += KMV_VISIT_QUERIES)
+        kmv_visit_sketch(v, first,
+                         n_q - first < KMV_VISIT_QUERIES ? n_q - first : KMV_VISIT_QUERIES,
+                         room[omp_get_thread_num()].space, word, margin2);
+    if ((st = kmv_visit_order(v, word, order, err)) != KMV_OK)
+        goto out;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
     for (size_t first = 0; first < n_q; first += KMV_VISIT_QUERIES) {
         search_room *mine = &room[omp_get_thread_num()];
@@ -267,9 +282,8 @@ static kmv_status search(const kmv_visit *v, int threads, uint64_t *words, float
 
         if (mine->status == KMV_OK)
             mine->status = kmv_visit_rows(
-                v, first, left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES, mine->space,
-                words + first, margin2 != NULL ? margin2 + first * KMV_CELL_BITS_MAX : NULL,
-                &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->err);
+                v, order + first, left < KMV_VISIT_QUERIES ? left : KMV_VISIT_QUERIES, mine->space,
+                word, margin2, &chunks[first / KMV_VISIT_QUERIES], &mine->counts, &mine->err);
     }
     for (size_t t = 0; t < (size_t)threads; t++) {
         if (room[t].status != KMV_OK) {
@@ -314,6 +328,13 @@ kmv_visit kmv_probe_visit(const kmv_probe *p)
                        .rule = p->rule};
 }
 
+size_t kmv_probe_wide_step(size_t n_q, double eps)
+{
+    const double wish = fmin(fmax(WIDE_ROWS, 4 / (eps * eps)), (double)n_q / 4);
+
+    return wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
+}
+
 /* Rows apart by the same step are searched wider than the rule says: what they find there, and the
  * pilot hardly ever saw, tells what the rule would miss. Then the rule is chosen again. */
 static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_sample *pilot,
@@ -321,8 +342,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 {
     const double beyond2 = kmv_probe_beyond(basis, pilot, p->rule.bits_apart + WIDER_BITS);
     const size_t n_q = p->problem.q->n;
-    const double wish = fmin(fmax(WIDE_ROWS, 4 / (basis->eps * basis->eps)), (double)n_q / 4);
-    const size_t step = wish >= 1 ? (size_t)((double)n_q / wish) : n_q;
+    const size_t step = kmv_probe_wide_step(n_q, basis->eps);
     kmv_points some = *p->problem.q;
     kmv_problem part = p->problem;
     kmv_visit v = kmv_probe_visit(p);
@@ -331,20 +351,22 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
     kmv_visit_counts counts;
     uint64_t *word = NULL;
     float *margin2 = NULL;
+    uint32_t *order = NULL;
     kmv_status st = KMV_ENOMEM;
 
     some.n = n_q / step;
     some.ld *= step;
     part.q = &some;
     v.problem = &part;
-    v.rule.radius *= WIDER;
+    v.rule.radius = fmaxf(v.rule.radius, (float)p->forecast.wide);
     v.rule.bits_apart += WIDER_BITS;
     basis->light2 += beyond2;
     if ((word = kmv_alloc(some.n, sizeof *word, "sketches", err)) == NULL ||
         (margin2 = kmv_alloc(some.n * KMV_CELL_BITS_MAX, sizeof *margin2, "margins", err)) ==
             NULL ||
+        (order = kmv_alloc(some.n, sizeof *order, "order of queries", err)) == NULL ||
         (chunk = kmv_alloc(chunks_of(some.n), sizeof *chunk, "heavy entries", err)) == NULL ||
-        (st = search(&v, p->threads, word, margin2, chunk, &counts, cost, err)) != KMV_OK ||
+        (st = search(&v, p->threads, word, margin2, order, chunk, &counts, cost, err)) != KMV_OK ||
         (st = kmv_heavy_reserve(&list, (size_t)counts.kept, err)) != KMV_OK)
         goto out;
     for (size_t i = 0; i < some.n; i++) {
@@ -353,7 +375,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 
         for (uint32_t t = c->start[row]; t < c->start[row + 1]; t++)
             list.entry[list.count++] =
-                (kmv_heavy_entry){.row = (uint32_t)i, .key = c->key[t], .value = c->value[t]};
+                (kmv_heavy_entry){.row = order[i], .key = c->key[t], .value = c->value[t]};
     }
     st = kmv_probe_choose(basis,
                           &(kmv_probe_sample){.entry = list.entry,
@@ -365,6 +387,7 @@ static kmv_status refine(kmv_probe *p, kmv_probe_basis *basis, const kmv_probe_s
 out:
     free_chunks(chunk, chunks_of(some.n));
     kmv_free(list.entry);
+    kmv_free(order);
     kmv_free(word);
     kmv_free(margin2);
     return st;
@@ -388,7 +411,8 @@ static void sketch_pilot(const kmv_probe *p, const kmv_probe_pilot *pilot, float
 }
 
 /* Cells and rule from the pilot's heavy entries, then the rule once more from a wider search. */
-static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *cost, kmv_error *err)
+static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, double most, kmv_cost *cost,
+                         kmv_error *err)
 {
     const kmv_probe_options *o = p->options;
     const size_t rows = pilot->n, n_k = p->problem.k->n;
@@ -409,11 +433,13 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
                              .d = p->problem.k->d,
                              .eps = p->eps / o->safety,
                              .total2 = pilot->total2 / (double)rows};
+    const size_t step = kmv_probe_wide_step(basis.n_q, basis.eps);
     double heavy2 = 0;
     kmv_status st = KMV_ENOMEM;
 
     if (project == NULL || margin2 == NULL || word == NULL)
         goto out;
+    basis.seen_rows = (double)(basis.n_q / step);
     sketch_pilot(p, pilot, project, word);
     for (size_t t = 0; t < pilot->heavy.count; t++)
         heavy2 += (double)pilot->heavy.entry[t].value * (double)pilot->heavy.entry[t].value;
@@ -437,7 +463,7 @@ static kmv_status choose(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *c
         goto out;
     }
     if ((st = kmv_probe_choose(&basis, &sample, &p->rule, &p->forecast, err)) == KMV_OK &&
-        p->forecast.searches)
+        p->forecast.searches && p->forecast.sample <= most)
         st = refine(p, &basis, &sample, cost, err);
 out:
     kmv_free(project);
@@ -449,56 +475,71 @@ out:
 static kmv_status search_all(kmv_probe *p, kmv_cost *cost, kmv_error *err)
 {
     const kmv_visit v = kmv_probe_visit(p);
+    const size_t n_q = p->problem.q->n;
+    float *margin2 =
+        kmv_alloc_raw(n_q, KMV_CELL_BITS_MAX * sizeof *margin2, "margins of queries", err);
+    uint32_t *order = kmv_alloc_raw(n_q, sizeof *order, "order of queries", err);
+    kmv_status st = KMV_ENOMEM;
 
-    p->chunks = chunks_of(p->problem.q->n);
-    if ((p->heavy = kmv_alloc(p->chunks, sizeof *p->heavy, "heavy entries", err)) == NULL)
-        return KMV_ENOMEM;
-    return search(&v, p->threads, p->word_q, NULL, p->heavy, &p->counts, cost, err);
+    p->chunks = chunks_of(n_q);
+    if (margin2 == NULL || order == NULL ||
+        (p->place = kmv_alloc_raw(n_q, sizeof *p->place, "order of queries", err)) == NULL ||
+        (p->heavy = kmv_alloc(p->chunks, sizeof *p->heavy, "heavy entries", err)) == NULL ||
+        (st = search(&v, p->threads, p->word_q, margin2, order, p->heavy, &p->counts, cost, err)) !=
+            KMV_OK)
+        goto out;
+    for (size_t t = 0; t < n_q; t++)
+        p->place[order[t]] = (uint32_t)t;
+out:
+    kmv_free(margin2);
+    kmv_free(order);
+    return st;
 }
 
-/* Check row i is pilot row i pilot->n / n; the pilot knows all of its heavy entries. */
-static kmv_status list_missed(kmv_probe *p, const kmv_probe_pilot *pilot, size_t n, kmv_error *err)
+/* Check row c is pilot row c pilot->n / checks. Of its entries remain those that neither the search
+ * nor clipping takes out; the pilot knows all heavy ones. */
+static kmv_status set_check_rows(kmv_probe *p, kmv_probe_pilot *pilot, kmv_error *err)
 {
-    size_t i = 0;
-    kmv_status st;
+    const size_t n = pilot->kept, n_k = p->problem.k->n;
+    size_t c = 0;
 
-    for (size_t t = 0; t < pilot->heavy.count; t++) {
-        kmv_heavy_entry e = pilot->heavy.entry[t];
-
-        while (i < n && i * pilot->n / n < e.row)
-            i++;
-        if (i == n || i * pilot->n / n > e.row || !kmv_probe_caught(p, p->check[i], e.key) ||
-            retrieved(p, p->check[i], e.key))
-            continue;
-        if ((st = kmv_heavy_reserve(&p->missed, 1, err)) != KMV_OK)
-            return st;
-        e.row = (uint32_t)i;
-        p->missed.entry[p->missed.count++] = e;
-    }
-    return KMV_OK;
-}
-
-/* Every so-manieth row of the pilot. */
-static kmv_status set_check_rows(kmv_probe *p, const kmv_probe_pilot *pilot, kmv_cost *cost,
-                                 kmv_error *err)
-{
-    const size_t n = pilot->n < KMV_PROBE_CHECK ? pilot->n : KMV_PROBE_CHECK;
-    kmv_status st;
-
-    if ((p->check = kmv_alloc(n, sizeof *p->check, "check rows", err)) == NULL ||
-        (p->word_check = kmv_alloc(n, sizeof *p->word_check, "check rows", err)) == NULL)
+    if ((p->check = kmv_alloc(n, sizeof *p->check, "check rows", err)) == NULL)
         return KMV_ENOMEM;
-    for (size_t i = 0; i < n; i++) {
+    p->checks = n;
+    p->light = pilot->entry;
+    pilot->entry = NULL;
+    for (size_t i = 0; i < n; i++)
         p->check[i] = pilot->row[i * pilot->n / n];
-        p->word_check[i] = p->word_q[p->check[i]]; /* zeros without search, and not used */
+    for (size_t t = 0; p->heavy != NULL && t < pilot->heavy.count; t++) {
+        const kmv_heavy_entry *e = &pilot->heavy.entry[t];
+
+        while (c < n && c * pilot->n / n < e->row)
+            c++;
+        if (c < n && c * pilot->n / n == e->row && kmv_probe_caught(p, p->check[c], e->key))
+            p->light[c * n_k + e->key] = 0;
     }
-    if (p->heavy != NULL && (st = list_missed(p, pilot, n, err)) != KMV_OK)
-        return st;
-    if ((st = kmv_packed_init(&p->check_queries, p->tile, KMV_QUERIES, n, p->problem.q->d, 1,
-                              err)) != KMV_OK)
-        return st;
-    kmv_pack(&p->check_queries, &p->problem, p->centre, p->check, n, 1, cost);
     return KMV_OK;
+}
+
+/* The farthest limit, up to WIDER_BITS more than the search's, within which so few sketches of a
+ * query and of a key lie by chance that evaluating them all costs less than the sampled column. */
+static void set_clip_bits(kmv_probe *p)
+{
+    enum { QUERIES = 64, KEYS_SEEN = 512, RARE = 400 };
+    const size_t n_q = p->problem.q->n, n_k = p->problem.k->n;
+    const size_t queries = n_q < QUERIES ? n_q : QUERIES, keys = n_k < KEYS_SEEN ? n_k : KEYS_SEEN;
+    size_t apart[KMV_SKETCH_BITS + 1] = {0}, within = 0;
+
+    for (size_t i = 0; i < queries; i++) {
+        for (size_t j = 0; j < keys; j++)
+            apart[__builtin_popcountll(p->word_q[i * (n_q / queries)] ^
+                                       p->word_k[j * (n_k / keys)])]++;
+    }
+    for (unsigned b = 0; b <= KMV_SKETCH_BITS && b <= p->rule.bits_apart + WIDER_BITS; b++) {
+        within += apart[b];
+        if (b <= p->rule.bits_apart || within * RARE <= queries * keys)
+            p->clip_bits = b;
+    }
 }
 
 static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *context, kmv_error *err)
@@ -510,10 +551,9 @@ static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *conte
     kmv_status st;
 
     if ((p->part = kmv_alloc(queries * r, sizeof(double), "products of a chunk", err)) == NULL ||
-        (p->residual = kmv_alloc(p->check_queries.n * r, sizeof(double), "residuals", err)) ==
-            NULL ||
-        (p->estimate = kmv_alloc(p->check_queries.n * r, sizeof(double), "estimates", err)) ==
-            NULL ||
+        (p->residual = kmv_alloc(p->checks * r, sizeof(double), "residuals", err)) == NULL ||
+        (p->estimate = kmv_alloc(p->checks * r, sizeof(double), "estimates", err)) == NULL ||
+        (p->column = kmv_alloc(n_k, sizeof(float), "a column of x", err)) == NULL ||
         (p->x2 = kmv_alloc(n_k, sizeof(double), "norms of x", err)) == NULL ||
         (p->score = kmv_alloc(n_k, sizeof(double), "scores", err)) == NULL ||
         (p->p = kmv_alloc(n_k, sizeof(double), "probabilities", err)) == NULL ||
@@ -528,21 +568,26 @@ static kmv_status reserve_product(kmv_probe *p, const kmv_prepare_context *conte
     return kmv_workspace_create(p->tile, queries, keys, r, p->threads, &p->workspace, err);
 }
 
+/* As many as take no more than half the room of the points, but 64. */
+static size_t check_size(const kmv_probe *p)
+{
+    const size_t d = p->problem.k->d, wish = d < 32 ? 64 : 2 * d;
+    const size_t most = wish < KMV_PROBE_CHECK ? wish : KMV_PROBE_CHECK;
+
+    return p->pilot_rows < most ? p->pilot_rows : most;
+}
+
+/* What the pilot is too small to see, the wider search of `refine` does. */
 static size_t pilot_size(const kmv_probe *p)
 {
-    const size_t n_q = p->problem.q->n;
-    const double eps = p->eps / p->options->safety;
-    double m = fmin(1 / (eps * eps), (double)n_q / 64);
+    const size_t rows = p->options->pilot > 0 ? p->options->pilot : KMV_PROBE_PILOT;
 
-    if (p->options->pilot > 0)
-        m = (double)p->options->pilot;
-    else
-        m = fmax(m, 128);
-    return m < (double)n_q ? (size_t)m : n_q;
+    return rows < p->problem.q->n ? rows : p->problem.q->n;
 }
 
 kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options *options,
-                            const kmv_prepare_context *context, kmv_probe **out, kmv_error *err)
+                            const kmv_prepare_context *context, double most, kmv_probe **out,
+                            kmv_error *err)
 {
     const size_t n_k = problem->k->n, n_q = problem->q->n, d = problem->k->d;
     kmv_probe *p = kmv_alloc(1, sizeof *p, "state of probe", err);
@@ -575,19 +620,23 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
     kmv_centre(&sampled, p->centre);
     if ((st = kmv_sketcher_init(&p->sketcher, problem,
                                 kmv_stream_key(context->key, "directions", 0), err)) != KMV_OK ||
-        (st = kmv_probe_pilot_init(&pilot, problem, p->centre, p->pilot_rows, p->tile,
-                                   kmv_stream_key(context->key, "pilot", 0), context->cost, err)) !=
-            KMV_OK ||
+        (st = kmv_probe_pilot_init(&pilot, problem, p->centre, p->pilot_rows, check_size(p),
+                                   p->tile, kmv_stream_key(context->key, "pilot", 0), context->cost,
+                                   err)) != KMV_OK ||
         (st = pass_over_keys(p, &pilot, norm2, context->cost, err)) != KMV_OK ||
-        (st = limit_heavy(p, &pilot, err)) != KMV_OK ||
-        (st = choose(p, &pilot, context->cost, err)) != KMV_OK)
+        (st = choose(p, &pilot, most, context->cost, err)) != KMV_OK)
         goto out;
+    if (!(p->forecast.sample <= most)) {
+        *out = NULL;
+        goto out;
+    }
     if (p->forecast.searches) {
         if ((st = search_all(p, context->cost, err)) != KMV_OK)
             goto out;
+        set_clip_bits(p);
     }
     estimate_columns(p, &pilot, norm2);
-    if ((st = set_check_rows(p, &pilot, context->cost, err)) != KMV_OK ||
+    if ((st = set_check_rows(p, &pilot, err)) != KMV_OK ||
         (st = reserve_product(p, context, err)) != KMV_OK)
         goto out;
     *out = p;
@@ -606,7 +655,6 @@ void kmv_probe_destroy(kmv_probe *p)
     free_chunks(p->heavy, p->chunks);
     kmv_sketcher_clear(&p->sketcher);
     kmv_partition_clear(&p->partition);
-    kmv_packed_clear(&p->check_queries);
     kmv_packed_clear(&p->queries);
     kmv_packed_clear(&p->keys);
     kmv_workspace_destroy(p->workspace);
@@ -614,13 +662,14 @@ void kmv_probe_destroy(kmv_probe *p)
         gsl_rng_free(p->rng);
     kmv_free(p->centre);
     kmv_free(p->shift);
+    kmv_free(p->place);
     kmv_free(p->word_q);
     kmv_free(p->word_k);
     kmv_free(p->c2);
     kmv_free(p->check);
     kmv_free(p->part);
-    kmv_free(p->missed.entry);
-    kmv_free(p->word_check);
+    kmv_free(p->light);
+    kmv_free(p->column);
     kmv_free(p->residual);
     kmv_free(p->estimate);
     kmv_free(p->x2);

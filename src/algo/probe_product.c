@@ -22,180 +22,24 @@
 #include <string.h>
 
 #include "algo/candidate.h"
-#include "algo/column_sample.h"
-#include "algo/probe.h"
-#include "base/rng.h"
+#include "algo/probe_sample.h"
 
 enum { CLIP_HITS = KMV_VISIT_QUERIES };
 
-static const double FORCED = 0.25; /* of eps^2: columns with a larger part of |x|^2 are exact */
-
-/* x2_j = |x_j|^2, in units of unit^2; returns their sum. */
-static double load_x(kmv_probe *p, const kmv_apply_context *context, double unit)
-{
-    const size_t r = context->r;
-    double total = 0;
-
-    for (size_t j = 0; j < p->problem.k->n; j++) {
-        double sum = 0;
-
-        for (size_t c = 0; c < r; c++) {
-            const double value = context->x[j * r + c] / unit;
-
-            sum += value * value;
-        }
-        p->x2[j] = sum;
-        total += sum;
-    }
-    return total;
-}
-
-static int is_forced(const kmv_probe *p, size_t j)
-{
-    return p->x2[j] > p->forced2;
-}
-
 /* What the retrieved entries of row i give, with weights factor_j; added to y. */
 static void add_heavy_row(const kmv_probe *p, size_t i, const double *x, size_t r,
-                          const double *in_s, double sign, double *y)
+                          const double *in_s, double *y)
 {
-    const kmv_heavy_chunk *chunk = &p->heavy[i / KMV_VISIT_QUERIES];
-    const size_t row = i % KMV_VISIT_QUERIES;
+    const kmv_heavy_chunk *chunk;
+    uint32_t end;
 
-    for (uint32_t t = chunk->start[row]; t < chunk->start[row + 1]; t++) {
+    for (uint32_t t = kmv_probe_row(p, i, &chunk, &end); t < end; t++) {
         const size_t j = chunk->key[t];
-        const double factor = sign * (double)chunk->value[t] * (1 - in_s[j]);
+        const double factor = (double)chunk->value[t] * (1 - in_s[j]);
 
         for (size_t c = 0; c < r; c++)
             y[c] += factor * x[j * r + c];
     }
-}
-
-typedef struct {
-    double left;  /* B: squared error of the rows without a sample, relative to |x|^2 */
-    double upper; /* the same, with two standard deviations */
-} residue;
-
-/* What a sample must do; squares relative to |x|^2 but for x_norm2 itself. */
-typedef struct {
-    double x_norm2, unit; /* |x|^2 in units of unit^2 */
-    double most, missed;  /* squared error allowed to sampling; predicted of the search */
-} demand;
-
-/* From the sums of the rows' squared errors and of their squares. */
-static residue residue_of(double sum, double sum2, double rows, double factor)
-{
-    const double mean = sum / rows;
-    const double spread = sqrt(fmax(0, sum2 / rows - mean * mean) / rows);
-
-    return (residue){.left = mean * factor, .upper = (mean + 2 * spread) * factor};
-}
-
-/* Rows of the pilot again, exactly, less what was retrieved; columns with in_s = 1 are exact
- * anyway. */
-static residue measure_residue(kmv_probe *p, double x_norm2, double unit2,
-                               kmv_apply_context *context)
-{
-    const size_t n_k = p->problem.k->n, r = context->r, rows = p->check_queries.n;
-    const double n_q = (double)p->problem.q->n;
-    double sum = 0, sum2 = 0;
-
-    for (size_t j = 0; j < n_k; j++)
-        p->weight[j] = 1 - p->in_s[j];
-    memset(p->residual, 0, rows * r * sizeof *p->residual);
-    for (size_t first = 0; first < n_k; first += KMV_PROBE_CHUNK) {
-        kmv_points some = *p->problem.k;
-        kmv_problem part = p->problem;
-
-        some.x += first * some.ld;
-        some.n = n_k - first < KMV_PROBE_CHUNK ? n_k - first : KMV_PROBE_CHUNK;
-        some.owned = 0;
-        part.k = &some;
-        kmv_pack(&p->keys, &part, p->centre, NULL, some.n, p->threads, context->cost);
-        kmv_product(&p->check_queries, &p->keys, &part, context->x + first * r, p->weight + first,
-                    r, p->threads, p->workspace, p->part, context->cost);
-        for (size_t t = 0; t < rows * r; t++)
-            p->residual[t] += p->part[t];
-    }
-    /* What clipping would find is no light part: the forecast answers for it. */
-    for (size_t t = 0; t < p->missed.count; t++) {
-        const kmv_heavy_entry *e = &p->missed.entry[t];
-
-        for (size_t c = 0; c < r; c++)
-            p->residual[e->row * r + c] -=
-                (double)e->value * (1 - p->in_s[e->key]) * context->x[e->key * r + c];
-    }
-    for (size_t i = 0; i < rows; i++) {
-        double *row = p->residual + i * r, norm2 = 0;
-
-        if (p->heavy != NULL)
-            add_heavy_row(p, p->check[i], context->x, r, p->in_s, -1, row);
-        for (size_t c = 0; c < r; c++)
-            norm2 += row[c] * row[c] / unit2;
-        sum += norm2;
-        sum2 += norm2 * norm2;
-    }
-    return residue_of(sum, sum2, (double)rows, n_q / x_norm2);
-}
-
-/* Scores for p_j: mostly |x_j| c_j, the best; part by |x_j|^2 and by |x_j|, for which bounds hold
- * without knowing c_j. */
-static void set_scores(kmv_probe *p, double x_norm2)
-{
-    const size_t n = p->problem.k->n;
-    double sum_x = 0, sum_xc = 0;
-
-    for (size_t j = 0; j < n; j++) {
-        sum_x += sqrt(p->x2[j]);
-        sum_xc += sqrt(p->x2[j] * (double)p->c2[j]);
-    }
-    for (size_t j = 0; j < n; j++) {
-        p->score[j] = 0.15 * p->x2[j] / x_norm2 + 0.1 * sqrt(p->x2[j]) / sum_x;
-        if (sum_xc > 0)
-            p->score[j] += 0.75 * sqrt(p->x2[j] * (double)p->c2[j]) / sum_xc;
-    }
-}
-
-static double variance(const kmv_probe *p)
-{
-    double sum = 0;
-
-    for (size_t j = 0; j < p->problem.k->n; j++) {
-        if (p->p[j] < 1 && p->x2[j] > 0)
-            sum += p->x2[j] * (double)p->c2[j] * (1 / p->p[j] - 1);
-    }
-    return sum;
-}
-
-static void set_probabilities(kmv_probe *p, double m)
-{
-    kmv_sample_probabilities(p->score, p->problem.k->n, m, p->p);
-    for (size_t j = 0; j < p->problem.k->n; j++)
-        p->p[j] = is_forced(p, j) ? 1 : p->p[j];
-}
-
-/* Probabilities for which V is about `target`: V falls at least like 1/m, so each step lands below
- * the target or close to it. */
-static double solve_size(kmv_probe *p, double target)
-{
-    const double n = (double)p->problem.k->n;
-    double m = 64;
-
-    for (int step = 0; step < 8; step++) {
-        double v;
-
-        set_probabilities(p, m);
-        v = variance(p);
-        if (v <= target && (v >= 0.9 * target || m <= 64))
-            break;
-        if (!(target > 0) || m >= n) {
-            m = n;
-            set_probabilities(p, m);
-            break;
-        }
-        m = fmin(n, fmax(64, 1.01 * m * v / target));
-    }
-    return m;
 }
 
 /* Products with the sampled columns, a chunk of keys and a chunk of queries at a time. */
@@ -242,9 +86,9 @@ static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const f
         const uint32_t j = (uint32_t)p->index[s];
         size_t found;
 
-        if (is_forced(p, j))
+        if (kmv_probe_is_forced(p, j))
             continue;
-        found = p->sketcher.isa->scan(p->word_q + first, n, p->word_k[j], p->rule.bits_apart,
+        found = p->sketcher.isa->scan(p->word_q + first, n, p->word_k[j], p->clip_bits,
                                       (uint32_t)first, hits);
         if (found == 0)
             continue;
@@ -253,8 +97,8 @@ static double clip_chunk(const kmv_probe *p, size_t chunk, size_t count, const f
         kmv_visit_entries(&visit, shift, hits, key, found, value);
         evaluated += (double)found;
         for (size_t h = 0; h < found; h++) {
-            if (!(value[h] > p->rule.tau) ||
-                kmv_heavy_chunk_has(&p->heavy[chunk], hits[h] - first, j))
+            if (!kmv_probe_clips(p, p->word_q[hits[h]], j, value[h]) ||
+                kmv_probe_retrieved(p, hits[h], j))
                 continue;
             for (size_t c = 0; c < r; c++)
                 context->y[hits[h] * r + c] +=
@@ -275,7 +119,7 @@ static void add_heavy(kmv_probe *p, size_t sampled, kmv_apply_context *context)
         const size_t end = (c + 1) * KMV_VISIT_QUERIES;
 
         for (size_t i = c * KMV_VISIT_QUERIES; i < end && i < n_q; i++)
-            add_heavy_row(p, i, context->x, r, p->in_s, 1, context->y + i * r);
+            add_heavy_row(p, i, context->x, r, p->in_s, context->y + i * r);
         if (sampled > 0)
             evaluated += clip_chunk(p, c, sampled, p->shift, context);
     }
@@ -285,205 +129,11 @@ static void add_heavy(kmv_probe *p, size_t sampled, kmv_apply_context *context)
                             2 * (double)sampled * (double)n_q;
 }
 
-/* Light part of the check rows as the sample estimates it, lambda = 1, into p->estimate. */
-static void estimate_check_rows(kmv_probe *p, size_t count, kmv_apply_context *context)
-{
-    const size_t rows = p->check_queries.n, r = context->r;
-    const kmv_visit visit = kmv_probe_visit(p);
-    uint32_t hits[KMV_PROBE_CHECK], row[KMV_PROBE_CHECK], key[KMV_PROBE_CHECK];
-    float value[KMV_PROBE_CHECK];
-
-    memset(p->estimate, 0, rows * r * sizeof *p->estimate);
-    for (size_t s0 = 0; s0 < count; s0 += KMV_PROBE_CHUNK) {
-        const size_t n = count - s0 < KMV_PROBE_CHUNK ? count - s0 : KMV_PROBE_CHUNK;
-
-        kmv_pack(&p->keys, &p->problem, p->centre, p->index + s0, n, p->threads, context->cost);
-        for (size_t s = 0; s < n; s++) /* columns always taken are not part of it */
-            p->score[s] = is_forced(p, p->index[s0 + s]) ? 0 : p->weight[s0 + s];
-        kmv_product(&p->check_queries, &p->keys, &p->problem, context->x, p->score, r, p->threads,
-                    p->workspace, p->part, context->cost);
-        for (size_t t = 0; t < rows * r; t++)
-            p->estimate[t] += p->part[t];
-    }
-    if (p->heavy == NULL)
-        return;
-    for (size_t i = 0; i < rows; i++) {
-        const kmv_heavy_chunk *chunk = &p->heavy[p->check[i] / KMV_VISIT_QUERIES];
-        const size_t in_chunk = p->check[i] % KMV_VISIT_QUERIES;
-
-        for (uint32_t t = chunk->start[in_chunk]; t < chunk->start[in_chunk + 1]; t++) {
-            const size_t j = chunk->key[t];
-
-            for (size_t c = 0; c < r && !is_forced(p, j); c++)
-                p->estimate[i * r + c] -=
-                    (double)chunk->value[t] * p->in_s[j] * context->x[j * r + c];
-        }
-    }
-    for (size_t s = 0; s < count && p->options->clip; s++) {
-        const size_t j = p->index[s];
-        size_t found;
-
-        if (is_forced(p, j))
-            continue;
-        found =
-            p->sketcher.isa->scan(p->word_check, rows, p->word_k[j], p->rule.bits_apart, 0, hits);
-        for (size_t h = 0; h < found; h++) {
-            row[h] = (uint32_t)p->check[hits[h]];
-            key[h] = (uint32_t)j;
-        }
-        kmv_visit_entries(&visit, p->shift, row, key, found, value);
-        for (size_t h = 0; h < found; h++) {
-            if (!(value[h] > p->rule.tau) ||
-                kmv_heavy_chunk_has(&p->heavy[row[h] / KMV_VISIT_QUERIES],
-                                    row[h] % KMV_VISIT_QUERIES, key[h]))
-                continue;
-            for (size_t c = 0; c < r; c++)
-                p->estimate[hits[h] * r + c] -=
-                    (double)value[h] * p->in_s[j] * context->x[j * r + c];
-        }
-    }
-}
-
-/* The lambda with the least squared error on the check rows, and that error. */
-static double fit_lambda(const kmv_probe *p, size_t r, double x_norm2, double unit, residue *after)
-{
-    const size_t rows = p->check_queries.n;
-    double both = 0, own = 0, sum = 0, sum2 = 0, lambda;
-
-    for (size_t t = 0; t < rows * r; t++) {
-        const double e = p->estimate[t] / unit, exact = p->residual[t] / unit;
-
-        both += e * exact;
-        own += e * e;
-    }
-    lambda = own > 0 ? fmax(0, both / own) : 0;
-    for (size_t i = 0; i < rows; i++) {
-        double norm2 = 0;
-
-        for (size_t t = i * r; t < (i + 1) * r; t++) {
-            const double e = (p->residual[t] - lambda * p->estimate[t]) / unit;
-
-            norm2 += e * e;
-        }
-        sum += norm2;
-        sum2 += norm2 * norm2;
-    }
-    *after = residue_of(sum, sum2, (double)rows, (double)p->problem.q->n / x_norm2);
-    return lambda;
-}
-
-static void set_weights(kmv_probe *p, size_t count, double lambda)
-{
-    memset(p->in_s, 0, p->problem.k->n * sizeof *p->in_s);
-    for (size_t s = 0; s < count; s++) {
-        const size_t j = p->index[s];
-
-        p->weight[s] = is_forced(p, j) ? 1 : lambda / p->p[j];
-        p->in_s[j] = p->weight[s];
-    }
-}
-
-static double largest_of(const double *x, size_t n)
-{
-    double largest = 0;
-
-    for (size_t j = 0; j < n; j++)
-        largest = fmax(largest, fabs(x[j]));
-    return largest;
-}
-
-/* S by p->p, with lambda = 1. */
-static size_t draw(kmv_probe *p)
-{
-    const size_t count = kmv_sample_draw(p->p, p->problem.k->n, p->rng, p->index, p->weight);
-
-    set_weights(p, count, 1);
-    return count;
-}
-
-/* A sample for which V is predicted to be `target`, lambda fitted; drawn anew and larger as long as
- * the check rows say, two standard deviations included, that eps is missed. Where the light part
- * has heavy tails the prediction alone falls short. */
-static size_t draw_fitted(kmv_probe *p, kmv_apply_context *context, const demand *want,
-                          double *expected, double *left2)
-{
-    enum { DRAWS = 8 };
-    const double n = (double)p->problem.k->n;
-    size_t count = 0;
-
-    for (int draws = 1;; draws++) {
-        residue after;
-        double grow;
-
-        count = draw(p);
-        estimate_check_rows(p, count, context);
-        set_weights(p, count, fit_lambda(p, context->r, want->x_norm2, want->unit, &after));
-        *left2 = after.left + want->missed;
-        if (p->options->samples > 0 || after.upper <= want->most || *expected >= n ||
-            draws == DRAWS)
-            break;
-        grow = fmin(4, fmax(1.4, after.upper / want->most));
-        *expected = fmin(n, *expected * grow);
-        set_scores(p, want->x_norm2); /* p->score served as room */
-        set_probabilities(p, *expected);
-    }
-    return count;
-}
-
-/* Which columns are sampled, and with which weights. Returns how many; *expected is 0 where none
- * but those with a large part of x are. */
-static size_t sample(kmv_probe *p, kmv_apply_context *context, double *expected)
-{
-    const kmv_probe_options *o = p->options;
-    const size_t n = p->problem.k->n;
-    const double unit = largest_of(context->x, n * context->r), eps2 = p->eps * p->eps;
-    const double x_norm2 = load_x(p, context, unit);
-    /* What a search is predicted to miss cannot be sampled away; at least a quarter of the error
-     * asked for is left to what can. */
-    const double missed =
-        p->heavy != NULL ? p->forecast.missed2 * (double)p->problem.q->n / (double)n : 0;
-    const double most = fmax(0.25 * eps2, eps2 - missed), goal = most / (o->safety * o->safety);
-    const demand want = {.x_norm2 = x_norm2, .unit = unit, .most = most, .missed = missed};
-    double left2 = 0, target = goal;
-    residue b = {0};
-    size_t count;
-
-    p->forced2 = FORCED * eps2 * x_norm2;
-    for (size_t j = 0; j < n; j++)
-        p->in_s[j] = is_forced(p, j);
-    if (o->shrink)
-        b = measure_residue(p, x_norm2, unit * unit, context);
-    kmv_rng_restart(p->rng, context->key);
-    *expected = 0;
-    if (o->shrink && o->samples == 0 && b.upper <= goal) {
-        memcpy(p->p, p->in_s, n * sizeof *p->p);
-        left2 = b.left + missed;
-        count = draw(p);
-    } else {
-        set_scores(p, x_norm2);
-        *expected = (double)o->samples;
-        if (o->shrink && o->samples == 0)
-            target = b.upper * goal / (b.upper - goal);
-        if (o->samples > 0)
-            set_probabilities(p, *expected);
-        else
-            *expected = solve_size(p, x_norm2 * target);
-        if (o->shrink) {
-            count = draw_fitted(p, context, &want, expected, &left2);
-        } else {
-            left2 = variance(p) / x_norm2 + missed;
-            count = draw(p);
-        }
-    }
-    context->err_est = sqrt(left2);
-    return count;
-}
-
 kmv_status kmv_probe_apply(kmv_probe *p, kmv_apply_context *context, kmv_error *err)
 {
     const size_t n_q = p->problem.q->n;
     double expected;
-    const size_t count = sample(p, context, &expected);
+    const size_t count = kmv_probe_draw(p, context, &expected);
 
     (void)err;
     memset(context->y, 0, n_q * context->r * sizeof *context->y);
@@ -504,46 +154,99 @@ kmv_status kmv_probe_apply(kmv_probe *p, kmv_apply_context *context, kmv_error *
     return KMV_OK;
 }
 
+static void destroy(void *state)
+{
+    kmv_probe_destroy(state);
+}
+
 /* ---- as a candidate of the planner ----------------------------------------------------------- */
 
-/* The defaults of the table, but at least 256 rows of pilot: with 128 a search was seen that missed
- * 4 % of the neighbours and thought to have them all. */
-enum { PILOT_LEAST = 256 };
-static const kmv_probe_options planned[2] = {
-    {.cell = 96, .bits_apart = 16, .safety = 1.1, .clip = 1, .shrink = 1},
-    {.pilot = PILOT_LEAST, .cell = 96, .bits_apart = 16, .safety = 1.1, .clip = 1, .shrink = 1}};
+/* The defaults of the table. */
+static const kmv_probe_options planned = {
+    .cell = 48, .bits_apart = 16, .safety = 1.25, .clip = 1, .shrink = 1};
 
-/* What sketches, cells and search cost per point beside the dimensions, in flops outside of tiles:
- * 1.6 to 1.9 us for a query and a key at d = 64 were measured, the product included. */
-enum { FLOPS_A_POINT = 1200, FLOPS_A_DIMENSION = 8 };
+/* What a plan costs beside its pairs, in flops outside of tiles: once; per point for sketches and
+ * the pass over the keys; per point for cells and search. At d = 64, 0.3 us a point were measured
+ * without a search and 0.6 with one. */
+enum {
+    FLOPS_ONCE = 1200000,
+    PASS = 300,
+    PASS_A_DIMENSION = 4,
+    SEARCH = 450,
+    SEARCH_A_DIMENSION = 2
+};
 
 /* Whatever is predicted before the search costs that much more. */
 static const double DOUBT = 1.25;
 
-/* The search is worth beginning where what it costs, and the entries that an oracle would need,
- * stay clearly within the budget; what it then left to sampling is known exactly. */
+static double pass_s(const kmv_problem *problem, const kmv_speeds *speeds)
+{
+    const double points = (double)problem->q->n + (double)problem->k->n;
+    const double a_point = PASS + PASS_A_DIMENSION * (double)problem->k->d;
+
+    return (FLOPS_ONCE + points * a_point) * speeds->flop_s +
+           KMV_PROBE_PILOT * (double)problem->k->n * speeds->pair_s;
+}
+
+/* A row that is searched wider costs about as much as four others. */
+static double search_s(const kmv_problem *problem, double eps, const kmv_speeds *speeds)
+{
+    const double points = (double)problem->q->n + (double)problem->k->n;
+    const double wide = 4 / (double)kmv_probe_wide_step(problem->q->n, eps / planned.safety);
+
+    return points * (SEARCH + SEARCH_A_DIMENSION * (double)problem->k->d) * (1 + wide) *
+           speeds->flop_s;
+}
+
+/* A large entry found costs as much as so many sampled columns (NS_HIT of probe_plan.c, and what
+ * the product pays); the forecast aims at eps / safety, but at a quarter of the sample. */
+static const double LARGE = 120, AIM = 1.6;
+
+/* The search, and the entries and the sample that it would lead to; or the sample alone. */
+static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
+                        const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                        double *least_s, kmv_error *err)
+{
+    const double aim = AIM * context->settings->eps, n_q = (double)problem->q->n;
+    double alone = 0, after = 0;
+
+    (void)err;
+    if (pilot->count > 0) {
+        alone = applies * n_q * kmv_pilot_sampled_pairs(pilot, aim) * speeds->pair_s;
+        after = applies * n_q * kmv_pilot_split_pairs(pilot, aim, LARGE) * speeds->pair_s +
+                search_s(problem, context->settings->eps, speeds);
+    }
+    *least_s = pass_s(problem, speeds) + fmin(alone, after);
+    return KMV_OK;
+}
+
+/* The search is worth beginning where that stays clearly within the budget; what it then left to
+ * sampling is known exactly. */
 static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context *context,
                            const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                            double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
 {
-    const double n_q = (double)problem->q->n, points = n_q + (double)problem->k->n;
-    const double a_point = FLOPS_A_POINT + FLOPS_A_DIMENSION * (double)problem->k->d;
-    const double eps = context->settings->eps;
-    const double search_s =
-        points * a_point * speeds->flop_s + PILOT_LEAST * (double)problem->k->n * speeds->pair_s;
-    const double oracle_s = n_q * kmv_pilot_oracle_pairs(pilot, eps) * speeds->pair_s;
-    kmv_forecast f = {.error = INFINITY, .prepare_s = search_s, .text = "too much to search"};
-    const kmv_probe_options *settings = &planned[problem->q->n / 64 < PILOT_LEAST];
+    kmv_forecast f = {.error = INFINITY, .text = "too much to search"};
     kmv_probe *p = NULL;
+    double least_s;
     kmv_status st;
 
-    if (points <= (double)UINT32_MAX && DOUBT * (search_s + applies * oracle_s) < budget_s) {
-        if ((st = kmv_probe_create(problem, settings, context, &p, err)) != KMV_OK)
+    if ((st = least(problem, context, pilot, speeds, applies, &least_s, err)) != KMV_OK)
+        return st;
+    f.prepare_s = pass_s(problem, speeds);
+    if (problem->k->n <= UINT32_MAX && problem->q->n <= UINT32_MAX && DOUBT * least_s < budget_s) {
+        const double most =
+            (budget_s - f.prepare_s) / (applies * (double)problem->q->n * speeds->pair_s);
+
+        if ((st = kmv_probe_create(problem, &planned, context, most, &p, err)) != KMV_OK)
             return st;
-        f.pairs = n_q * p->forecast.sample;
+    }
+    if (p != NULL) {
+        f.prepare_s += p->forecast.searches ? search_s(problem, context->settings->eps, speeds) : 0;
+        f.pairs = (double)problem->q->n * p->forecast.sample;
         f.apply_s = f.pairs * speeds->pair_s;
-        f.error = eps;
-        f.unseen2 = p->forecast.missed2;
+        f.error = context->settings->eps;
+        f.unseen2 = p->forecast.most_missed2;
         snprintf(f.text, sizeof f.text, "%.4g of %zu cells a row, %.3g columns", p->forecast.cells,
                  p->partition.cells, p->forecast.sample);
     }
@@ -563,11 +266,6 @@ static kmv_status prepare_planned(const kmv_problem *problem, const kmv_prepare_
     return KMV_OK;
 }
 
-static void destroy(void *state)
-{
-    kmv_probe_destroy(state);
-}
-
 /* The error aimed at falls with the root of the samples. */
 static kmv_status apply_planned(void *state, double effort, kmv_apply_context *context,
                                 kmv_error *err)
@@ -585,8 +283,9 @@ static kmv_status apply_planned(void *state, double effort, kmv_apply_context *c
 const kmv_candidate kmv_candidate_probe = {
     .name = "probe",
     .flags = KMV_CAN_GAUSS | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
-    .own_queries = 1,
+    .own_points = 1,
     .searches = 1,
+    .least = least,
     .forecast = forecast,
     .discard = destroy,
     .prepare = prepare_planned,

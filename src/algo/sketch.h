@@ -4,10 +4,20 @@
 #define KMV_ALGO_SKETCH_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "kmv.h"
 
-enum { KMV_SKETCH_BITS = 64, KMV_SKETCH_AT_ONCE = 48 };
+enum {
+    KMV_SKETCH_BITS = 64,
+    KMV_SKETCH_AT_ONCE = 48,
+    KMV_SKETCH_BEYOND = 64 /* words behind the last that scan_cells may read */
+};
+
+/** What scan_cells did: hits written, words looked at. */
+typedef struct {
+    size_t hits, words;
+} kmv_sketch_found;
 
 /** The inner loops, one set per instruction set; all give the same results. */
 typedef struct {
@@ -17,6 +27,12 @@ typedef struct {
      *  `query` in at most `most` bits; room for count hits. */
     size_t (*scan)(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits);
+    /** The same over cells (words aligned to 64 bytes): words start[cell[c]] .. start[cell[c] + 1]
+     * - 1 for c < cells, in that order; hits are numbers of words. Stops before a cell whose words
+     * would not all fit into `room` hits. Returns how many cells were scanned. */
+    size_t (*scan_cells)(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
+                         size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
+                         kmv_sketch_found *found);
     /** e[i * 64 + b] = sum over l < d of rows[i * ld + l] across[l * 64 + b], i < n, b < 64; across
      *  and e aligned to 64 bytes. */
     void (*project)(const float *rows, size_t ld, size_t n, const float *across, size_t d,
@@ -26,7 +42,30 @@ typedef struct {
     /** sum over l < ld of (a_l - b_l + shift_l)^2, in float, in a fixed order; ld a multiple of 16.
      */
     float (*distance2)(const float *a, const float *b, const float *shift, size_t ld);
+    /** sum2_t += v_t^2, and half_t = v_t in bfloat16 unless half is NULL, t < n; v >= 0. Returns
+     * how many of them exceed tau. */
+    size_t (*take_entries)(const float *v, size_t n, float tau, float *sum2, uint16_t *half);
+    /** sum over j < n of a_j x_j, a in bfloat16 (kmv_bfloat16); in float, in a fixed order. */
+    float (*dot_bfloat16)(const uint16_t *a, const float *x, size_t n);
 } kmv_sketch_isa;
+
+/** The upper half of a float, rounded to nearest: 8 bits of mantissa; not for NaN. */
+static inline uint16_t kmv_bfloat16(float value)
+{
+    uint32_t bits;
+
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float kmv_from_bfloat16(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float value;
+
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 /** The best that this machine runs; never NULL. */
 const kmv_sketch_isa *kmv_sketch_isa_best(void);

@@ -27,6 +27,44 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
     return found;
 }
 
+static inline __m512i apart_of_8(const uint64_t *words, __m512i query)
+{
+    return _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_load_si512(words), query));
+}
+
+/* Steps of 32 words from aligned ones on, so that no load takes two lines; what they read beside
+ * the cell is left out when a hit is looked for again, which is rare. The least distance says
+ * whether there is one: comparing each vector would keep busy the port that counts bits. */
+static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
+                         size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
+                         kmv_sketch_found *found)
+{
+    const __m512i mine = _mm512_set1_epi64((long long)query), limit = _mm512_set1_epi64(most);
+    size_t c = 0, n = 0, looked = 0;
+
+    for (; c < cells; c++) {
+        const uint32_t first = start[cell[c]], end = start[cell[c] + 1];
+
+        if (end - first > room - n)
+            break;
+        looked += end - first;
+        for (uint32_t t = first & ~7u; t < end; t += 32) {
+            const uint64_t *at = words + t;
+            const __m512i a = _mm512_min_epu64(apart_of_8(at, mine), apart_of_8(at + 8, mine));
+            const __m512i b =
+                _mm512_min_epu64(apart_of_8(at + 16, mine), apart_of_8(at + 24, mine));
+
+            if (_mm512_cmple_epu64_mask(_mm512_min_epu64(a, b), limit) != 0) {
+                const uint32_t from = t < first ? first : t, to = end - t < 32 ? end : t + 32;
+
+                n += scan(words + from, to - from, query, most, from, hits + n);
+            }
+        }
+    }
+    *found = (kmv_sketch_found){n, looked};
+    return c;
+}
+
 int kmv_sketch_runs_avx512(void);
 
 const kmv_sketch_isa kmv_sketch_avx512 = {

@@ -78,6 +78,37 @@ static float distance2(const float *a, const float *b, const float *shift, size_
     return part[0];
 }
 
+static size_t take_entries(const float *v, size_t n, float tau, float *sum2, uint16_t *half)
+{
+    uint32_t above = 0;
+
+    for (size_t t = 0; t < n; t++) {
+        sum2[t] += v[t] * v[t];
+        above += v[t] > tau;
+    }
+    for (size_t t = 0; half != NULL && t < n; t++)
+        half[t] = kmv_bfloat16(v[t]);
+    return above;
+}
+
+static float dot_bfloat16(const uint16_t *a, const float *x, size_t n)
+{
+    float part[16] = {0};
+    size_t j = 0;
+
+    for (; j + 16 <= n; j += 16) {
+        for (size_t s = 0; s < 16; s++)
+            part[s] += kmv_from_bfloat16(a[j + s]) * x[j + s];
+    }
+    for (size_t s = 0; j + s < n; s++)
+        part[s] += kmv_from_bfloat16(a[j + s]) * x[j + s];
+    for (size_t half = 8; half > 0; half /= 2) {
+        for (size_t s = 0; s < half; s++)
+            part[s] += part[s + half];
+    }
+    return part[0];
+}
+
 #ifndef SCAN_BY_HAND
 static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits)
@@ -92,4 +123,26 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
-#define SKETCH_FUNCTIONS .scan = scan, .project = project, .signs = signs, .distance2 = distance2
+#ifndef SCAN_BY_HAND
+static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
+                         size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
+                         kmv_sketch_found *found)
+{
+    size_t c = 0;
+
+    *found = (kmv_sketch_found){0, 0};
+    for (; c < cells; c++) {
+        const uint32_t first = start[cell[c]], count = start[cell[c] + 1] - first;
+
+        if (count > room - found->hits)
+            break;
+        found->hits += scan(words + first, count, query, most, first, hits + found->hits);
+        found->words += count;
+    }
+    return c;
+}
+#endif
+
+#define SKETCH_FUNCTIONS                                                                           \
+    .scan = scan, .scan_cells = scan_cells, .project = project, .signs = signs,                    \
+    .distance2 = distance2, .take_entries = take_entries, .dot_bfloat16 = dot_bfloat16

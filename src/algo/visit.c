@@ -6,7 +6,6 @@
 #include "base/mem.h"
 
 enum {
-    SLICE = 1024, /* words scanned at once, so that hits have room */
     PAIRS = 4096, /* evaluated at once */
     AHEAD = 12    /* pairs whose key is fetched beforehand */
 };
@@ -15,7 +14,7 @@ static const double LOG2_E = 1.44269504088896340736;
 
 struct kmv_visit_space {
     float *e, *shift, *value, *cost;
-    uint32_t *hits, *row, *key, *cell;
+    uint32_t *hits, *row, *place, *key, *cell; /* place: of the row in its chunk */
     size_t pairs;
 };
 
@@ -29,6 +28,7 @@ void kmv_visit_space_destroy(kmv_visit_space *space)
     kmv_free(space->cost);
     kmv_free(space->hits);
     kmv_free(space->row);
+    kmv_free(space->place);
     kmv_free(space->key);
     kmv_free(space->cell);
     kmv_free(space);
@@ -46,8 +46,9 @@ kmv_status kmv_visit_space_create(const kmv_visit *v, kmv_visit_space **out, kmv
         (s->value = kmv_alloc(PAIRS, sizeof(float), "entries", err)) == NULL ||
         (s->cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof(float), "cells", err)) == NULL ||
         (s->cell = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof(uint32_t), "cells", err)) == NULL ||
-        (s->hits = kmv_alloc(SLICE, sizeof(uint32_t), "hits", err)) == NULL ||
+        (s->hits = kmv_alloc(PAIRS, sizeof(uint32_t), "hits", err)) == NULL ||
         (s->row = kmv_alloc(PAIRS, sizeof(uint32_t), "pairs", err)) == NULL ||
+        (s->place = kmv_alloc(PAIRS, sizeof(uint32_t), "pairs", err)) == NULL ||
         (s->key = kmv_alloc(PAIRS, sizeof(uint32_t), "pairs", err)) == NULL) {
         kmv_visit_space_destroy(s);
         return KMV_ENOMEM;
@@ -91,10 +92,13 @@ void kmv_visit_entries(const kmv_visit *v, const float *shift, const uint32_t *r
 
     for (size_t t = 0; t < count; t++) {
         if (t + AHEAD < count) {
-            const char *next = (const char *)(k->x + key[t + AHEAD] * k->ld);
+            const char *next_k = (const char *)(k->x + key[t + AHEAD] * k->ld);
+            const char *next_q = (const char *)(q->x + row[t + AHEAD] * q->ld);
 
-            for (size_t b = 0; b < k->ld * sizeof(float); b += KMV_ALIGN)
-                __builtin_prefetch(next + b);
+            for (size_t b = 0; b < k->ld * sizeof(float); b += KMV_ALIGN) {
+                __builtin_prefetch(next_k + b);
+                __builtin_prefetch(next_q + b);
+            }
         }
         value[t] = scale * v->sketcher->isa->distance2(q->x + row[t] * q->ld, k->x + key[t] * k->ld,
                                                        shift, k->ld);
@@ -142,8 +146,8 @@ static kmv_status reserve(kmv_heavy_chunk *c, size_t more, kmv_error *err)
 }
 
 /* Evaluate the pairs gathered so far and keep what exceeds tau; start[i + 1] counts row i's. */
-static kmv_status flush(const kmv_visit *v, size_t first, kmv_visit_space *s,
-                        kmv_heavy_chunk *chunk, kmv_visit_counts *counts, kmv_error *err)
+static kmv_status flush(const kmv_visit *v, kmv_visit_space *s, kmv_heavy_chunk *chunk,
+                        kmv_visit_counts *counts, kmv_error *err)
 {
     kmv_status st;
 
@@ -155,67 +159,136 @@ static kmv_status flush(const kmv_visit *v, size_t first, kmv_visit_space *s,
             continue;
         chunk->key[chunk->count] = s->key[t];
         chunk->value[chunk->count++] = s->value[t];
-        chunk->start[s->row[t] - first + 1]++;
+        chunk->start[s->place[t] + 1]++;
     }
     counts->evaluated += (double)s->pairs;
     s->pairs = 0;
     return KMV_OK;
 }
 
-static kmv_status search(const kmv_visit *v, size_t first, size_t i, uint64_t word,
-                         const float *margin2, kmv_visit_space *s, kmv_heavy_chunk *chunk,
-                         kmv_visit_counts *counts, kmv_error *err)
+typedef struct {
+    uint32_t row, place;
+    uint64_t word;
+} query;
+
+/* The hits of one row, slots of the partition, join the pairs to be evaluated. */
+static void take_hits(const kmv_partition *p, const query *q, size_t found, kmv_visit_space *s)
+{
+    for (size_t h = 0; h < found; h++) {
+        s->row[s->pairs] = q->row;
+        s->place[s->pairs] = q->place;
+        s->key[s->pairs++] = p->key[s->hits[h]];
+    }
+}
+
+/* A cell of any size, some keys at a time. */
+static kmv_status search_slices(const kmv_visit *v, const query *q, uint32_t cell,
+                                kmv_visit_space *s, kmv_heavy_chunk *chunk,
+                                kmv_visit_counts *counts, kmv_error *err)
 {
     const kmv_partition *p = v->partition;
-    const size_t cells = kmv_partition_near(p, kmv_partition_cell(p, word), margin2, v->rule.radius,
-                                            KMV_VISIT_CELLS_MAX, s->cell, s->cost);
+    const size_t end = p->start[cell + 1];
+
+    for (size_t at = p->start[cell]; at < end; at += PAIRS) {
+        const size_t count = end - at < PAIRS ? end - at : PAIRS;
+        const size_t found = v->sketcher->isa->scan(p->word + at, count, q->word,
+                                                    v->rule.bits_apart, (uint32_t)at, s->hits);
+        kmv_status st;
+
+        take_hits(p, q, found, s);
+        counts->scanned += (double)count;
+        if ((st = flush(v, s, chunk, counts, err)) != KMV_OK)
+            return st;
+    }
+    return KMV_OK;
+}
+
+static kmv_status search(const kmv_visit *v, const query *q, const float *margin2,
+                         kmv_visit_space *s, kmv_heavy_chunk *chunk, kmv_visit_counts *counts,
+                         kmv_error *err)
+{
+    const kmv_partition *p = v->partition;
+    const size_t cells = kmv_partition_near(p, kmv_partition_cell(p, q->word), margin2,
+                                            v->rule.radius, KMV_VISIT_CELLS_MAX, s->cell, s->cost);
     kmv_status st;
 
-    for (size_t c = 0; c < cells; c++) {
-        const size_t end = p->start[s->cell[c] + 1];
+    for (size_t c = 0; c < cells;) {
+        kmv_sketch_found found;
+        const size_t done =
+            v->sketcher->isa->scan_cells(p->word, p->start, s->cell + c, cells - c, q->word,
+                                         v->rule.bits_apart, s->hits, PAIRS - s->pairs, &found);
 
-        for (size_t at = p->start[s->cell[c]]; at < end; at += SLICE) {
-            const size_t count = end - at < SLICE ? end - at : SLICE;
-            const size_t found = v->sketcher->isa->scan(p->word + at, count, word,
-                                                        v->rule.bits_apart, (uint32_t)at, s->hits);
-
-            counts->scanned += (double)count;
-            if (s->pairs + found > PAIRS && (st = flush(v, first, s, chunk, counts, err)) != KMV_OK)
-                return st;
-            for (size_t h = 0; h < found; h++) {
-                s->row[s->pairs] = (uint32_t)(first + i);
-                s->key[s->pairs++] = p->key[s->hits[h]];
-            }
-        }
+        take_hits(p, q, found.hits, s);
+        counts->scanned += (double)found.words;
+        c += done;
+        if (c == cells)
+            break;
+        if (done == 0 && s->pairs == 0) /* more keys in a cell than there is room for */
+            st = search_slices(v, q, s->cell[c++], s, chunk, counts, err);
+        else
+            st = flush(v, s, chunk, counts, err);
+        if (st != KMV_OK)
+            return st;
     }
     counts->cells += (double)cells;
     return KMV_OK;
 }
 
-kmv_status kmv_visit_rows(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *s,
-                          uint64_t *words, float *margin2, kmv_heavy_chunk *chunk,
-                          kmv_visit_counts *counts, kmv_error *err)
+void kmv_visit_sketch(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *s,
+                      uint64_t *word, float *margin2)
 {
     const kmv_points *q = v->problem->q;
-    float here[KMV_CELL_BITS_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = i % KMV_SKETCH_AT_ONCE, left = n - i, row = first + i;
+
+        if (at == 0)
+            v->sketcher->isa->project(q->x + row * q->ld, q->ld,
+                                      left < KMV_SKETCH_AT_ONCE ? left : KMV_SKETCH_AT_ONCE,
+                                      v->sketcher->across, v->sketcher->d, s->e);
+        word[row] = kmv_visit_word(v->sketcher, v->partition, s->e + at * KMV_SKETCH_BITS,
+                                   margin2 + row * KMV_CELL_BITS_MAX);
+    }
+}
+
+kmv_status kmv_visit_order(const kmv_visit *v, const uint64_t *word, uint32_t *order,
+                           kmv_error *err)
+{
+    const size_t n = v->problem->q->n, cells = v->partition->cells;
+    uint32_t *end = kmv_alloc(cells, sizeof *end, "cells of queries", err);
+
+    if (end == NULL)
+        return KMV_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        end[kmv_partition_cell(v->partition, word[i])]++;
+    for (size_t c = 1; c < cells; c++)
+        end[c] += end[c - 1];
+    for (size_t i = n; i-- > 0;)
+        order[--end[kmv_partition_cell(v->partition, word[i])]] = (uint32_t)i;
+    kmv_free(end);
+    return KMV_OK;
+}
+
+kmv_status kmv_visit_rows(const kmv_visit *v, const uint32_t *row, size_t n, kmv_visit_space *s,
+                          const uint64_t *word, const float *margin2, kmv_heavy_chunk *chunk,
+                          kmv_visit_counts *counts, kmv_error *err)
+{
     kmv_status st;
 
     memset(chunk->start, 0, sizeof chunk->start);
     s->pairs = 0;
     for (size_t i = 0; i < n; i++) {
-        const size_t at = i % KMV_SKETCH_AT_ONCE, left = n - i;
+        if (i + AHEAD < n) {
+            __builtin_prefetch(margin2 + (size_t)row[i + AHEAD] * KMV_CELL_BITS_MAX);
+            __builtin_prefetch(word + row[i + AHEAD]);
+        }
+        const query q = {.row = row[i], .place = (uint32_t)i, .word = word[row[i]]};
 
-        if (at == 0)
-            v->sketcher->isa->project(q->x + (first + i) * q->ld, q->ld,
-                                      left < KMV_SKETCH_AT_ONCE ? left : KMV_SKETCH_AT_ONCE,
-                                      v->sketcher->across, v->sketcher->d, s->e);
-        words[i] = kmv_visit_word(v->sketcher, v->partition, s->e + at * KMV_SKETCH_BITS, here);
-        if (margin2 != NULL)
-            memcpy(margin2 + i * KMV_CELL_BITS_MAX, here, sizeof here);
-        if ((st = search(v, first, i, words[i], here, s, chunk, counts, err)) != KMV_OK)
+        if ((st = search(v, &q, margin2 + (size_t)row[i] * KMV_CELL_BITS_MAX, s, chunk, counts,
+                         err)) != KMV_OK)
             return st;
     }
-    if ((st = flush(v, first, s, chunk, counts, err)) != KMV_OK)
+    if ((st = flush(v, s, chunk, counts, err)) != KMV_OK)
         return st;
     for (size_t i = 0; i < KMV_VISIT_QUERIES; i++)
         chunk->start[i + 1] += chunk->start[i];

@@ -19,7 +19,8 @@ typedef struct {
     float tau;
 } kmv_visit_rule;
 
-/** Entries of up to KMV_VISIT_QUERIES consecutive rows; row i has start[i] .. start[i + 1] - 1. */
+/** Entries of up to KMV_VISIT_QUERIES rows searched together; the i-th of them has start[i] ..
+ *  start[i + 1] - 1. */
 typedef struct {
     uint32_t start[KMV_VISIT_QUERIES + 1];
     uint32_t *key;
@@ -46,15 +47,25 @@ typedef struct kmv_visit_space kmv_visit_space;
 kmv_status kmv_visit_space_create(const kmv_visit *v, kmv_visit_space **space, kmv_error *err);
 void kmv_visit_space_destroy(kmv_visit_space *space);
 
-/** Search for rows first .. first + n - 1, n <= KMV_VISIT_QUERIES; words: their sketches,
- *  margin2 (n x KMV_CELL_BITS_MAX, or NULL): squared margins, both out. The chunk is filled;
- * release it with kmv_heavy_chunk_clear. Adds to counts. */
-kmv_status kmv_visit_rows(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *space,
-                          uint64_t *words, float *margin2, kmv_heavy_chunk *chunk,
+/** Sketches and squared margins of rows first .. first + n - 1, into word[first ...] and
+ *  margin2[first KMV_CELL_BITS_MAX ...]. */
+void kmv_visit_sketch(const kmv_visit *v, size_t first, size_t n, kmv_visit_space *space,
+                      uint64_t *word, float *margin2);
+
+/** order: the numbers of n_q rows, those of one cell together, ascending within it: neighbours find
+ *  the cells that they visit in the cache. KMV_ENOMEM. Cost: two passes over the words. */
+kmv_status kmv_visit_order(const kmv_visit *v, const uint64_t *word, uint32_t *order,
+                           kmv_error *err);
+
+/** Search for rows row[0 .. n-1], n <= KMV_VISIT_QUERIES, whose sketches and margins stand at their
+ *  numbers in word and margin2. The chunk is filled; release it with kmv_heavy_chunk_clear. Adds to
+ *  counts. */
+kmv_status kmv_visit_rows(const kmv_visit *v, const uint32_t *row, size_t n, kmv_visit_space *space,
+                          const uint64_t *word, const float *margin2, kmv_heavy_chunk *chunk,
                           kmv_visit_counts *counts, kmv_error *err);
 void kmv_heavy_chunk_clear(kmv_heavy_chunk *chunk);
 
-/** Whether row `row` of the chunk holds that key. */
+/** Whether the chunk's row at place `row` holds that key. */
 int kmv_heavy_chunk_has(const kmv_heavy_chunk *chunk, size_t row, uint32_t key);
 
 /** Sketch and squared margins (to the planes of the partition's bits; KMV_CELL_BITS_MAX
