@@ -109,7 +109,10 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
                                 : kmv_leaf_product_apply(st->softmax, context->x, context->r,
                                                          context->y, context->cost))
                    ? KMV_OK
-                   : kmv_fail(err, KMV_ENOTSUP, "exact: logits leave the range of float32");
+                   : kmv_fail(err, KMV_ENOTSUP,
+                              "exact: logits this large leave the range in which float32 tells "
+                              "them apart; exact-f64 "
+                              "does these");
     kmv_product(&st->q, &st->k, &st->problem, context->x, NULL, context->r, st->threads,
                 st->workspace, context->y, context->cost);
     return KMV_OK;

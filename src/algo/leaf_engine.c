@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "gauss/pack.h"
+#include "gauss/softmax.h"
 
 enum {
     PILOT_ROWS = 256,
@@ -25,8 +26,9 @@ enum {
 /* Errors of one product spread more where rows are not averages: Gauss aims lower by that. */
 static const double GAUSS_SAFETY = 1.2;
 
-/* What one bfloat16 part leaves of an error: kept well below eps. */
-static const double ONE_PART_EPS = 0.02;
+/* Base-2 exponents, and the share of rows that may exceed them, up to which one part will do. */
+static const float FAR_SOFTMAX = 128, FAR_GAUSS = 512;
+static const double FAR_SHARE = 0.01;
 
 /* Room of one thread. */
 typedef struct {
@@ -92,6 +94,11 @@ void kmv_leaf_engine_destroy(kmv_leaf_engine *a)
     kmv_free(a);
 }
 
+const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a)
+{
+    return &a->plan;
+}
+
 static kmv_status make_rooms(kmv_leaf_engine *a, kmv_error *err)
 {
     kmv_status st;
@@ -138,24 +145,62 @@ static kmv_status make_room(kmv_leaf_engine *a, size_t r, kmv_error *err)
     return make_rooms(a, err);
 }
 
-static kmv_status pack_points(kmv_leaf_engine *a, const kmv_prepare_context *context,
-                              kmv_error *err)
+static int parts_for(const kmv_leaf_engine *a, const kmv_attend_unit *unit, double eps)
+{
+    if (!unit->rounds)
+        return 1;
+    if (a->options->parts > 0)
+        return a->options->parts;
+    return eps >= KMV_LEAF_ONE_PART_EPS ? 1 : 2;
+}
+
+/* Pack the points in so many parts, and score. */
+static kmv_status pack_points(kmv_leaf_engine *a, const kmv_attend_unit *unit, int parts,
+                              kmv_cost *cost, kmv_error *err)
 {
     const kmv_problem *p = a->problem;
-    const kmv_attend_unit unit = kmv_attend_unit_of(context->tile, p->q->d);
-    const int parts = !unit.rounds                             ? 1
-                      : a->options->parts > 0                  ? a->options->parts
-                      : context->settings->eps >= ONE_PART_EPS ? 1
-                                                               : 2;
     kmv_status st;
 
-    if ((st = kmv_leaf_frame_init(&a->frame, p, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&a->queries, &unit, 0, parts, p->q->n, p->q->d, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&a->keys, &unit, 1, parts, p->k->n, p->q->d, err)) != KMV_OK)
+    kmv_leaf_set_clear(&a->queries);
+    kmv_leaf_set_clear(&a->keys);
+    kmv_leaf_scores_clear(&a->scores);
+    if ((st = kmv_leaf_set_init(&a->queries, unit, 0, parts, p->q->n, p->q->d, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&a->keys, unit, 1, parts, p->k->n, p->q->d, err)) != KMV_OK)
         return st;
-    kmv_leaf_set_pack(&a->queries, &a->frame, p->q, NULL, p->q->n, a->threads, context->cost);
-    kmv_leaf_set_pack(&a->keys, &a->frame, p->k, NULL, p->k->n, a->threads, context->cost);
-    return KMV_OK;
+    kmv_leaf_set_pack(&a->queries, &a->frame, p->q, NULL, p->q->n, a->threads, cost);
+    kmv_leaf_set_pack(&a->keys, &a->frame, p->k, NULL, p->k->n, a->threads, cost);
+    return kmv_leaf_scores_create(&a->scores, p, &a->frame, &a->queries, &a->keys, a->threads, cost,
+                                  err);
+}
+
+/* Share of the rows whose exponents are so large that rounding to one part would change entries by
+ * more than some per cent: the largest centroid exponent stands for a row's; for gauss, where
+ * rounding acts on differences, the distance from the centre. */
+static double far_rows(const kmv_leaf_engine *a)
+{
+    const int gauss = a->problem->matrix == KMV_GAUSS;
+    const float *size = gauss ? a->queries.offset : a->scores.top;
+    size_t far = 0;
+
+    for (size_t i = 0; i < a->queries.n; i++)
+        far += !(fabsf(size[i]) <= (gauss ? FAR_GAUSS : FAR_SOFTMAX));
+    return (double)far / (double)a->queries.n;
+}
+
+/* Points packed as precisely as eps and the size of exponents ask. */
+static kmv_status prepare_points(kmv_leaf_engine *a, const kmv_prepare_context *context,
+                                 kmv_error *err)
+{
+    const kmv_attend_unit unit = kmv_attend_unit_of(context->tile, a->problem->q->d);
+    const int parts = parts_for(a, &unit, context->settings->eps);
+    kmv_status st = kmv_leaf_frame_init(&a->frame, a->problem, err);
+
+    if (st == KMV_OK)
+        st = pack_points(a, &unit, parts, context->cost, err);
+    if (st == KMV_OK && unit.rounds && a->options->parts == 0 && parts == 1 &&
+        !(far_rows(a) <= FAR_SHARE))
+        st = pack_points(a, &unit, 2, context->cost, err);
+    return st;
 }
 
 static kmv_status make_plan(kmv_leaf_engine *a, uint64_t key, kmv_cost *cost, kmv_error *err)
@@ -205,14 +250,12 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
              (problem->matrix == KMV_GAUSS ? GAUSS_SAFETY : 1);
     a->text = context->text;
     a->text_size = context->text_size;
-    if ((st = pack_points(a, context, err)) != KMV_OK ||
-        (st = kmv_leaf_scores_create(&a->scores, problem, &a->frame, &a->queries, &a->keys,
-                                     a->threads, context->cost, err)) != KMV_OK ||
+    if ((st = prepare_points(a, context, err)) != KMV_OK ||
         (st = make_plan(a, context->key, context->cost, err)) != KMV_OK ||
         (st = make_room(a, context->settings->r, err)) != KMV_OK)
         goto out;
     describe(a);
-    snprintf(a->text, a->text_size, "probe: %s", a->plan_text);
+    snprintf(a->text, a->text_size, "leaves: %s", a->plan_text);
     *out = a;
     a = NULL;
 out:
@@ -361,7 +404,9 @@ static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room
         const double factor = nothing ? 0 : gauss ? exp2((double)s->top[i]) : 1 / (double)s->sum[i];
         double *y = context->y + (first + i) * r;
 
-        good &= nothing || (isfinite(s->sum[i]) && (gauss || s->sum[i] > 0));
+        good &=
+            nothing || (isfinite(s->sum[i]) &&
+                        (gauss || (s->sum[i] > 0 && fabsf(s->top[i]) <= KMV_SOFTMAX_EXPONENT_MAX)));
         for (size_t c = 0; c < r; c++)
             y[c] = a->mean[c] + unit * (factor * (double)s->part[i * s->ld + c]);
     }
@@ -407,12 +452,12 @@ kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_co
     context->cost->flops += 2 * pairs * (double)(a->problem->q->d + context->r) +
                             6.0 * (double)(a->problem->k->n * context->r);
     if (a->plan.all)
-        snprintf(a->text, a->text_size, "probe: %s", a->plan_text);
+        snprintf(a->text, a->text_size, "leaves: %s", a->plan_text);
     else if (all)
-        snprintf(a->text, a->text_size, "probe: all keys, since the sample would be as large");
+        snprintf(a->text, a->text_size, "leaves: all keys, since the sample would be as large");
     else
-        snprintf(a->text, a->text_size, "probe: %s; %zu columns sampled", a->plan_text, drawn);
+        snprintf(a->text, a->text_size, "leaves: %s; %zu columns sampled", a->plan_text, drawn);
     if (!good)
-        return kmv_fail(err, KMV_ENOTSUP, "probe: exponents leave the range of float32");
+        return kmv_fail(err, KMV_ENOTSUP, "leaves: exponents leave the range of float32");
     return KMV_OK;
 }

@@ -13,6 +13,9 @@ typedef struct {
     int parts;          /* bfloat16 parts on a matrix unit; 0: from eps */
 } kmv_leaf_options;
 
+/** From this eps on one bfloat16 part is enough: what it leaves of an error stays well below. */
+#define KMV_LEAF_ONE_PART_EPS 0.02
+
 typedef struct kmv_leaf_engine kmv_leaf_engine;
 
 /** Everything that does not depend on the values: packing, scores, plan. options and the text of
@@ -21,6 +24,9 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
                                   const kmv_prepare_context *context, kmv_leaf_engine **out,
                                   kmv_error *err);
 void kmv_leaf_engine_destroy(kmv_leaf_engine *a);
+
+/** What it has planned; lives as long as it does. */
+const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a);
 
 /** y ~ P x (gauss: G x) as context says; `effort` times the samples planned, infinite: every key is
  * computed. Allocates nothing. KMV_ENOTSUP where logits leave the range of float. */

@@ -190,7 +190,8 @@ int kmv_few_queries_apply(kmv_few_queries *f, const double *x, size_t r, double 
     for (size_t i = 0; i < n_q; i++) {
         for (size_t part = 1; part < f->parts; part++)
             kmv_softmax_sums_merge(&f->sums, i, &f->sums, part * n_q + i, r);
-        good &= isfinite(f->sums.sum[i]) && f->sums.sum[i] > 0;
+        good &= isfinite(f->sums.sum[i]) && f->sums.sum[i] > 0 &&
+                fabsf(f->sums.top[i]) <= KMV_SOFTMAX_EXPONENT_MAX;
         kmv_softmax_sums_row(&f->sums, i, r, unit, y + i * r);
     }
     cost->pairs += pairs;

@@ -182,7 +182,8 @@ int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, doubl
         }
 #pragma omp for schedule(static)
         for (size_t i = 0; i < n_q; i++) {
-            good &= isfinite(p->sums.sum[i]) && p->sums.sum[i] > 0;
+            good &= isfinite(p->sums.sum[i]) && p->sums.sum[i] > 0 &&
+                    fabsf(p->sums.top[i]) <= KMV_SOFTMAX_EXPONENT_MAX;
             kmv_softmax_sums_row(&p->sums, i, r, unit, y + i * r);
         }
     }

@@ -5,6 +5,10 @@
 
 #include "gauss/values.h"
 
+/** Base-2 exponents, less the row's constant, that float32 still tells apart to 2^-10: beyond,
+ *  softmax products are refused rather than given. */
+#define KMV_SOFTMAX_EXPONENT_MAX 0x1p14f
+
 /**
  * Running sums of rows: row i has the numerators y_ic 2^top_i and the denominator sum_i 2^top_i, so
  * that neither over- nor underflows whatever the logits are; top_i is -infinity while nothing was

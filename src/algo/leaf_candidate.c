@@ -1,0 +1,189 @@
+/* algo/leaf_candidate.c - leaves and samples as a candidate of `auto` for Gaussian matrices: wins
+ * where large entries lie together, as in sequences, and little where they are scattered. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "algo/candidate.h"
+#include "algo/leaf_engine.h"
+#include "base/mem.h"
+#include "base/rng.h"
+
+enum {
+    BLOCKS = 4,       /* looked at before all are */
+    LOOK_ROWS = 64,   /* of their rows, computed in full */
+    FEWEST = 2048,    /* points below which exact is never beaten */
+    PILOT_ROWS = 256, /* as leaf_engine.c */
+    PLAN_FLOPS = 200  /* a key: thresholds and probabilities */
+};
+
+static const kmv_leaf_options options = {.safety = 1.25};
+
+/* The look is at few blocks; more must be found before a plan is made for all. */
+static const double DOUBT = 1.15;
+
+/* Seconds a pair of a visited leaf takes one thread: measured on AMX (0.4e-9 at d = r = 64 and one
+ * part), where exponentials and conversions outweigh the products. */
+static double pair_s(const kmv_problem *problem, const kmv_prepare_context *context,
+                     const kmv_speeds *speeds)
+{
+    const size_t d = problem->k->d, ld = kmv_round_up(context->settings->r, 32);
+    const kmv_attend_unit u = kmv_attend_unit_of(context->tile, d);
+    const int fine = context->settings->eps < KMV_LEAF_ONE_PART_EPS;
+
+    if (!u.rounds)
+        return 1.1 * speeds->pair_s;
+    return (fine ? 0.45e-9 : 0.28e-9) + 2 * (double)(fine ? 3 * d + 4 * ld : d + ld) / 2.0e12;
+}
+
+/* What does not depend on how many pairs the plan needs. */
+static double fixed_s(const kmv_problem *problem, const kmv_prepare_context *context,
+                      const kmv_speeds *speeds)
+{
+    const double n_q = (double)problem->q->n, n_k = (double)problem->k->n;
+    const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
+    const double pairs = n_q * n_k / (double)u.keys + PILOT_ROWS * n_k;
+    const double packing = 6 * (n_q + n_k) * (double)problem->k->d;
+
+    return 1.3 * pairs * pair_s(problem, context, speeds) +
+           (packing / (u.rounds ? 6 : 1) + PLAN_FLOPS * n_k) * speeds->flop_s;
+}
+
+/* Pairs per row that a plan for BLOCKS blocks needs: a problem of its own, with an eps that leaves
+ * each row as much of the error as in the whole. */
+static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *context,
+                       double *pairs, kmv_error *err)
+{
+    const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
+    const size_t n_q = problem->q->n, rows = BLOCKS * u.rows, step = n_q / BLOCKS;
+    const double eps = context->settings->eps / options.safety * sqrt((double)rows / (double)n_q);
+    kmv_points q = {0};
+    kmv_problem part = *problem;
+    kmv_leaf_frame frame = {0};
+    kmv_leaf_set queries = {0}, keys = {0};
+    kmv_leaf_scores scores = {0};
+    kmv_leaf_plan plan = {0};
+    kmv_status st = kmv_points_init(&q, rows, problem->q->d, err);
+
+    if (st != KMV_OK)
+        return st;
+    for (size_t b = 0; b < BLOCKS; b++) /* of rows in the middle of each part */
+        memcpy(q.x + b * u.rows * q.ld,
+               problem->q->x + (b * step + step / 2) / u.rows * u.rows * problem->q->ld,
+               u.rows * q.ld * sizeof *q.x);
+    q.origin = problem->q->origin;
+    part.q = &q;
+    part.causal = 0;
+    if ((st = kmv_leaf_frame_init(&frame, &part, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&queries, &u, 0, 1, rows, q.d, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&keys, &u, 1, 1, problem->k->n, q.d, err)) != KMV_OK)
+        goto out;
+    kmv_leaf_set_pack(&queries, &frame, &q, NULL, rows, context->threads, context->cost);
+    kmv_leaf_set_pack(&keys, &frame, problem->k, NULL, problem->k->n, context->threads,
+                      context->cost);
+    if ((st = kmv_leaf_scores_create(&scores, &part, &frame, &queries, &keys, context->threads,
+                                     context->cost, err)) != KMV_OK ||
+        (st = kmv_leaf_plan_create(
+             &plan, &part, &frame, &keys, &queries, &scores, eps, 0, LOOK_ROWS, context->threads,
+             kmv_stream_key(context->key, "look", 0), context->cost, err)) != KMV_OK)
+        goto out;
+    *pairs =
+        plan.all ? (double)problem->k->n : fmin((double)problem->k->n, plan.heavy + plan.sampled);
+out:
+    q.origin = NULL;
+    kmv_leaf_plan_clear(&plan);
+    kmv_leaf_scores_clear(&scores);
+    kmv_leaf_set_clear(&keys);
+    kmv_leaf_set_clear(&queries);
+    kmv_leaf_frame_clear(&frame);
+    kmv_points_clear(&q);
+    return st;
+}
+
+static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
+                        const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                        double *least_s, kmv_error *err)
+{
+    const double share =
+        kmv_problem_pairs(problem) / ((double)problem->q->n * (double)problem->k->n);
+    const double fixed = fixed_s(problem, context, speeds);
+    double pairs = 0;
+    kmv_status st;
+
+    *least_s = INFINITY;
+    if (problem->q->n < FEWEST || problem->k->n < FEWEST)
+        return KMV_OK;
+    if (pilot->count > 0 && (st = look(problem, context, &pairs, err)) != KMV_OK)
+        return st;
+    *least_s = fixed + DOUBT * applies * share * pairs * (double)problem->q->n *
+                           pair_s(problem, context, speeds);
+    return KMV_OK;
+}
+
+static void discard(void *draft)
+{
+    kmv_leaf_engine_destroy(draft);
+}
+
+static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context *context,
+                           const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                           double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
+{
+    const double n_q = (double)problem->q->n, n_k = (double)problem->k->n;
+    kmv_forecast f = {.error = INFINITY, .text = "leaves hold too little"};
+    kmv_leaf_engine *a = NULL;
+
+    (void)pilot;
+    (void)applies; /* the look was taken before this was asked */
+    f.prepare_s = fixed_s(problem, context, speeds);
+    if (f.prepare_s < budget_s) {
+        const kmv_leaf_plan *plan;
+        kmv_status st;
+
+        if ((st = kmv_leaf_engine_create(problem, &options, context, &a, err)) != KMV_OK)
+            return st;
+        plan = kmv_leaf_engine_plan(a);
+        f.pairs = plan->all ? kmv_problem_pairs(problem)
+                            : n_q * plan->heavy +
+                                  kmv_problem_pairs(problem) * fmin(1, plan->sampled / n_k);
+        f.apply_s = f.pairs * pair_s(problem, context, speeds);
+        f.error = context->settings->eps;
+        if (plan->all)
+            snprintf(f.text, sizeof f.text, "every leaf");
+        else
+            snprintf(f.text, sizeof f.text, "%.4g keys a row in leaves, %.4g columns", plan->heavy,
+                     plan->sampled);
+    }
+    *out = f;
+    *draft = a;
+    return KMV_OK;
+}
+
+static kmv_status prepare(const kmv_problem *problem, const kmv_prepare_context *context,
+                          const kmv_pilot *pilot, void *draft, void **state, kmv_error *err)
+{
+    (void)problem;
+    (void)context;
+    (void)pilot;
+    (void)err;
+    *state = draft; /* the plan is made */
+    return KMV_OK;
+}
+
+static kmv_status apply(void *state, double effort, kmv_apply_context *context, kmv_error *err)
+{
+    return kmv_leaf_engine_apply(state, effort, context, err);
+}
+
+const kmv_candidate kmv_candidate_leaves = {
+    .name = "leaves",
+    .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .own_points = 1,
+    .searches = 1,
+    .least = least,
+    .forecast = forecast,
+    .discard = discard,
+    .prepare = prepare,
+    .apply = apply,
+    .destroy = discard,
+};
