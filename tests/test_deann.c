@@ -181,6 +181,33 @@ static void everything(void **state)
     }
 }
 
+/* Every instruction set probes the same cells, also beyond the first queries that are taken
+ * together: without samples the answers agree. A tie between cells would show, and is not there. */
+static void same_cells_everywhere(void **state)
+{
+    const kmv_tile *tile;
+    attention a;
+
+    (void)state;
+    attention_make(&a, (attention_shape){.n_q = 300,
+                                         .n_k = 400,
+                                         .d = 5,
+                                         .r = 1,
+                                         .matrix = KMV_SOFTMAX,
+                                         .sigma = 1,
+                                         .spread = 1,
+                                         .seed = 2});
+    attention_run(&a, "deann", "probes=3,samples=0", "portable", 1, 1, NULL);
+    memcpy(a.want, a.y, 300 * sizeof *a.y);
+    for (size_t t = 0; (tile = kmv_tile_at(t)) != NULL; t++) {
+        if (!tile->can_run())
+            continue;
+        attention_run(&a, "deann", "probes=3,samples=0", tile->name, 2, 1, NULL);
+        CHECK_CLOSE(attention_error(&a), 0, 1e-4);
+    }
+    attention_clear(&a);
+}
+
 /* A row whose probed cells hold no key that it sees, and no samples: 0, not NaN. */
 static void nothing_found(void **state)
 {
@@ -220,6 +247,7 @@ int main(void)
         cmocka_unit_test(law_of_sampling),
         cmocka_unit_test(near_keys_are_exact),
         cmocka_unit_test(everything),
+        cmocka_unit_test(same_cells_everywhere),
         cmocka_unit_test(nothing_found),
         cmocka_unit_test(refused),
     };

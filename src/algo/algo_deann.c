@@ -46,19 +46,19 @@ static const kmv_option options[] = {
     {0},
 };
 
-enum { TOGETHER = 128 }; /* queries; a multiple of any tile's rows */
+enum { TOGETHER = 128 }; /* queries at most */
 
 typedef struct {
     kmv_problem problem;
     kmv_row_lists lists;
     kmv_key_cells cells;
-    kmv_packed q;          /* for the products with centres */
-    kmv_softmax_sums sums; /* TOGETHER rows of each thread */
-    float *score;          /* threads x rows of a block x centres */
-    uint32_t *chosen;      /* threads x cells */
-    unsigned char *probed; /* threads x TOGETHER x cells: whether a row takes a cell */
-    uint32_t *drawing;     /* n_k slots in random order */
-    size_t probes, samples;
+    kmv_packed q;                     /* for the products with centres */
+    kmv_softmax_sums sums;            /* TOGETHER rows of each thread */
+    float *score;                     /* threads x rows of a block x centres */
+    uint32_t *chosen;                 /* threads x cells */
+    unsigned char *probed;            /* threads x TOGETHER x cells: whether a row takes a cell */
+    uint32_t *drawing;                /* n_k slots in random order */
+    size_t probes, samples, together; /* together: queries, in whole blocks */
     int threads;
 } state;
 
@@ -141,6 +141,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     s->problem = *problem;
     s->threads = context->threads;
     s->samples = o->samples;
+    s->together = TOGETHER / context->tile->rows * context->tile->rows;
     if ((st = kmv_row_lists_init(&s->lists, &s->problem, context->tile, 1, n_k, r, s->threads,
                                  err)) != KMV_OK ||
         (st = kmv_key_cells_init(&s->cells, &s->lists.k, cells_of(o, n_k), o->rounds, context->tile,
@@ -276,7 +277,7 @@ static size_t do_rows(state *s, size_t first, int thread, kmv_apply_context *con
     work w = {.s = s,
               .context = context,
               .first = first,
-              .rows = left < TOGETHER ? left : TOGETHER,
+              .rows = left < s->together ? left : s->together,
               .thread = thread,
               .probed = s->probed + (size_t)thread * TOGETHER * s->cells.cells};
     size_t pairs = 0;
@@ -304,7 +305,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     (void)err;
     kmv_row_lists_take(&s->lists, context->x, context->r);
 #pragma omp parallel for num_threads(s->threads) schedule(dynamic, 1) reduction(+ : pairs)
-    for (size_t first = 0; first < s->q.n; first += TOGETHER)
+    for (size_t first = 0; first < s->q.n; first += s->together)
         pairs += (double)do_rows(s, first, omp_get_thread_num(), context);
     context->cost->pairs += pairs;
     context->cost->flops += pairs * ((s->problem.matrix == KMV_GAUSS ? 3 : 2) * d + 2 * r) +
