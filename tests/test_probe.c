@@ -138,22 +138,20 @@ static void unbiased_with_the_stated_variance(void **unused)
                                    .text = text,
                                    .text_size = sizeof text};
     double y[N], sum[N] = {0}, sum2 = 0, sum4 = 0, want = 0, mean = 0;
-    kmv_probe *p;
-    void *state = NULL;
+    kmv_probe *p = NULL;
     fixture f;
     kmv_error err = {""};
 
     (void)unused;
     make(&f, N, N, D, 0.6, 0.1, 1);
     solve(&f);
-    CHECK_OK(kmv_algo_probe.prepare(&f.problem, &options, &prepare, &state, &err));
-    p = state;
+    CHECK_OK(kmv_probe_create(&f.problem, &options, &prepare, &p, &err));
     for (size_t a = 0; a < REPEATS; a++) {
         kmv_apply_context context = {
             .x = f.x, .r = 1, .y = y, .key = kmv_stream_key(8, "apply", a), .cost = &cost};
         double off = 0;
 
-        CHECK_OK(kmv_algo_probe.apply(state, &context, &err));
+        CHECK_OK(kmv_probe_apply(p, &context, &err));
         for (size_t i = 0; i < N; i++) {
             sum[i] += y[i] - f.exact[i];
             off += pow(y[i] - f.exact[i], 2);
@@ -182,7 +180,8 @@ static void unbiased_with_the_stated_variance(void **unused)
     /* Five standard errors of the mean of |y - G x|^2, by its own spread: probability < 1e-6. */
     CHECK_CLOSE(sum2 / REPEATS, want,
                 5 * sqrt((sum4 / REPEATS - pow(sum2 / REPEATS, 2)) / REPEATS));
-    kmv_algo_probe.destroy(state);
+    kmv_probe_destroy(p);
+    kmv_probe_destroy(NULL);
     kmv_algo_probe.destroy(NULL);
     clear(&f);
 }
