@@ -15,15 +15,15 @@ typedef struct {
     kmv_leaf_scores scores;
 } fixture;
 
-static void start(fixture *f, const kmv_tile *t, int causal, int threads)
+static void start_with(fixture *f, const kmv_tile *t, int causal, int threads, double spread)
 {
     const kmv_attend_unit u = kmv_attend_unit_of(t, D);
     kmv_cost cost = {0};
     kmv_error err;
 
     *f = (fixture){0};
-    clusters(&f->q, N_Q, D, 12, 1, 0.3, 1, 5);
-    clusters(&f->k, N_K, D, 12, 1, 0.3, 1, 5);
+    clusters(&f->q, N_Q, D, 12, spread, 0.3, 1, 5);
+    clusters(&f->k, N_K, D, 12, spread, 0.3, 1, 5);
     f->problem = (kmv_problem){&f->q, &f->k, KMV_SOFTMAX, causal, 1.6};
     CHECK_OK(kmv_leaf_frame_init(&f->frame, &f->problem, &err));
     CHECK_OK(kmv_leaf_set_init(&f->queries, &u, 0, 2, N_Q, D, &err));
@@ -32,6 +32,11 @@ static void start(fixture *f, const kmv_tile *t, int causal, int threads)
     kmv_leaf_set_pack(&f->keys, &f->frame, &f->k, NULL, N_K, 1, &cost);
     CHECK_OK(kmv_leaf_scores_create(&f->scores, &f->problem, &f->frame, &f->queries, &f->keys,
                                     threads, &cost, &err));
+}
+
+static void start(fixture *f, const kmv_tile *t, int causal, int threads)
+{
+    start_with(f, t, causal, threads, 1);
 }
 
 static void stop(fixture *f)
@@ -194,6 +199,29 @@ static void monotone(void **state)
     stop(&f);
 }
 
+/* Weights that are all about 1 / n_k: c_j^2 = n_q / n_k^2, so that m columns err by 1 / m of the
+ * values' mean square in each row, and eps = 0.2 takes 25 n_q / n_k samples. Every leaf has about
+ * the same small share, far above the least threshold; none needs a visit. */
+static void flat(void **state)
+{
+    const kmv_tile *t;
+
+    (void)state;
+    for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
+        kmv_leaf_plan plan;
+        fixture f;
+
+        if (!t->can_run())
+            continue;
+        start_with(&f, t, 0, 1, 0);
+        plan = plan_of(&f, 0.2, 0, 128, 1);
+        assert_true(!plan.all && plan.heavy == 0);
+        CHECK_CLOSE(plan.sampled, 25.0 * N_Q / N_K, 5);
+        kmv_leaf_plan_clear(&plan);
+        stop(&f);
+    }
+}
+
 /* V, planned on one half and judged by the other. score + h n holds the scores planned on h; m is
  * read off any p_j < 1. */
 static double judged(const kmv_leaf_plan *plan, const float *value2, const float *score,
@@ -260,10 +288,8 @@ static void probabilities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares),
-        cmocka_unit_test(column_norms),
-        cmocka_unit_test(monotone),
-        cmocka_unit_test(probabilities),
+        cmocka_unit_test(shares), cmocka_unit_test(column_norms),  cmocka_unit_test(monotone),
+        cmocka_unit_test(flat),   cmocka_unit_test(probabilities),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

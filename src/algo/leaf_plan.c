@@ -355,7 +355,7 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
         set_scores(&x);
         m = (double)x.stride * samples_for(&x, target);
         pairs = f->visited[t] + (m < (double)n_k ? m : (double)n_k) * per_sample;
-        worse = pairs < least ? 0 : worse + 1;
+        worse = pairs <= least ? 0 : worse + 1; /* equal: no leaf is that small */
         if (pairs < least) {
             least = pairs;
             best = t;

@@ -25,9 +25,9 @@ typedef struct {
     int all;        /* nothing is worth leaving out: every leaf is visited */
 } kmv_leaf_plan;
 
-/** Pilot of about `rows` rows, spread evenly with random offsets; `least_share` 0: the one that
- *  makes visited plus sampled pairs fewest for an error of eps, for values of equal size.
- *  KMV_ENOMEM. Cost: rows n_k pairs, counted. */
+/** Pilot of about `rows` rows, spread evenly with random offsets. `least_share` as given; 0: the
+ * one that makes visited plus sampled pairs fewest for an error of eps, for values of equal size.
+ * KMV_ENOMEM. Cost: rows n_k pairs, counted. */
 kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 const kmv_leaf_frame *frame, const kmv_leaf_set *keys,
                                 const kmv_leaf_set *queries, const kmv_leaf_scores *scores,

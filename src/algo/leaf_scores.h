@@ -13,7 +13,8 @@
 typedef struct {
     size_t blocks, leaves, ld; /* ld: floats a block of share */
     float *share;              /* blocks x ld; 0 where the mask hides the leaf from the block */
-    float *top; /* per query slot: the largest centroid exponent, never above the row's largest */
+    float *top; /* per query slot: the largest centroid exponent; not above the row's largest, but
+                   for a leaf that a causal row sees in part */
 } kmv_leaf_scores;
 
 /** Centroids of the keys in leaves of keys->each, then shares. queries and keys are packed.
