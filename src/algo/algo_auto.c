@@ -397,6 +397,10 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
             goto out;
     }
     kmv_pilot_drop_entries(&p->pilot);
+    /* Whatever a product may come to need: exact at once, or after failing certificates. */
+    if ((p->chosen == NULL || p->certifier != NULL) && p->reference == NULL &&
+        (st = kmv_pilot_reserve(&p->pilot, err)) != KMV_OK)
+        goto out;
     snprintf(p->text, p->text_size, "%s", p->decision);
     *out = p;
     p = NULL;

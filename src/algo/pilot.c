@@ -64,8 +64,6 @@ kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
         (p.rows = kmv_alloc(p.capacity, sizeof *p.rows, "pilot rows", err)) == NULL ||
         (st = draw_rows(p.rows, p.capacity, n_q, kmv_stream_key(context->key, "pilot", 0), err)) !=
             KMV_OK ||
-        (st = kmv_packed_init(&p.queries, p.tile, KMV_QUERIES, n_q, d, 0, err)) != KMV_OK ||
-        (st = kmv_packed_init(&p.keys, p.tile, KMV_KEYS, n_k, d, 0, err)) != KMV_OK ||
         (st = kmv_workspace_create(p.tile, n_q, n_k, context->settings->r, p.threads, &p.workspace,
                                    err)) != KMV_OK)
         goto out;
@@ -78,8 +76,25 @@ out:
     return st;
 }
 
+kmv_status kmv_pilot_reserve(kmv_pilot *pilot, kmv_error *err)
+{
+    const kmv_problem *p = pilot->problem;
+    const size_t d = p->k->d;
+    kmv_status st = KMV_OK;
+
+    if (pilot->queries.capacity == 0)
+        st = kmv_packed_init(&pilot->queries, pilot->tile, KMV_QUERIES, p->q->n, d, 0, err);
+    if (st == KMV_OK && pilot->keys.capacity == 0)
+        st = kmv_packed_init(&pilot->keys, pilot->tile, KMV_KEYS, p->k->n, d, 0, err);
+    return st;
+}
+
 kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 {
+    const kmv_status st = kmv_pilot_reserve(pilot, err);
+
+    if (st != KMV_OK)
+        return st;
     if (pilot->keys.n == 0)
         kmv_pack(&pilot->keys, pilot->problem, pilot->centre, NULL, pilot->problem->k->n,
                  pilot->threads, cost);
@@ -88,6 +103,10 @@ kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 
 kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 {
+    const kmv_status st = kmv_pilot_reserve(pilot, err);
+
+    if (st != KMV_OK)
+        return st;
     if (pilot->queries.n == 0)
         kmv_pack(&pilot->queries, pilot->problem, pilot->centre, NULL, pilot->problem->q->n,
                  pilot->threads, cost);

@@ -38,8 +38,12 @@ kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                           const kmv_prepare_context *context, size_t capacity, kmv_error *err);
 void kmv_pilot_clear(kmv_pilot *pilot);
 
-/** Pack the keys, once, into room that is there; allocates nothing. KMV_ENOTSUP where sigma is too
- *  small for float. */
+/** Room for all packed points, once: 2.5 times the points themselves with a matrix unit, and so
+ *  only for what reads them. KMV_ENOMEM. */
+kmv_status kmv_pilot_reserve(kmv_pilot *pilot, kmv_error *err);
+
+/** Pack the keys, once; allocates nothing where room is reserved. KMV_ENOMEM, KMV_ENOTSUP where
+ *  sigma is too small for float. */
 kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err);
 
 /** The same for the queries. */
