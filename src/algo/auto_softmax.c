@@ -107,6 +107,9 @@ kmv_status kmv_auto_softmax_create(const kmv_problem *problem,
         st = take_exact(a, problem, context, "as asked", err);
     else if (small)
         st = take_exact(a, problem, context, "since there are few points", err);
+    else if (kmv_leaf_engine_too_large(problem, context->tile))
+        st = take_exact(a, problem, context, "since scores of leaves would take too much memory",
+                        err);
     else if (a->eps < LEAST_EPS)
         st = take_exact(a, problem, context, "since eps is near what rounding leaves", err);
     else if ((st = kmv_leaf_engine_create(problem, &a->how, &inner, &a->attention, err)) == KMV_OK)

@@ -111,7 +111,8 @@ static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *c
     kmv_status st;
 
     *least_s = INFINITY;
-    if (problem->q->n < FEWEST || problem->k->n < FEWEST)
+    if (problem->q->n < FEWEST || problem->k->n < FEWEST ||
+        kmv_leaf_engine_too_large(problem, context->tile))
         return KMV_OK;
     if (pilot->count > 0 && (st = look(problem, context, &pairs, err)) != KMV_OK)
         return st;

@@ -94,6 +94,14 @@ void kmv_leaf_engine_destroy(kmv_leaf_engine *a)
     kmv_free(a);
 }
 
+int kmv_leaf_engine_too_large(const kmv_problem *problem, const kmv_tile *tile)
+{
+    const double n_q = (double)problem->q->n, n_k = (double)problem->k->n;
+    const kmv_attend_unit u = kmv_attend_unit_of(tile, problem->q->d);
+
+    return n_q * n_k / (double)(u.rows * u.keys) > 3 * (n_q + n_k) * (double)problem->q->d;
+}
+
 const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a)
 {
     return &a->plan;

@@ -25,6 +25,10 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
                                   kmv_error *err);
 void kmv_leaf_engine_destroy(kmv_leaf_engine *a);
 
+/** Whether the scores, n_q n_k / (rows keys) floats, would take more than three times the memory of
+ * the points: beyond about 4 10^5 points at d = 64 leaves are no longer the way. */
+int kmv_leaf_engine_too_large(const kmv_problem *problem, const kmv_tile *tile);
+
 /** What it has planned; lives as long as it does. */
 const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a);
 
