@@ -8,7 +8,7 @@
 
 extern const kmv_algo kmv_algo_null, kmv_algo_exact, kmv_algo_exact_f64, kmv_algo_exact_blas,
     kmv_algo_uniform, kmv_algo_importance, kmv_algo_paper, kmv_algo_lsh, kmv_algo_probe,
-    kmv_algo_auto, kmv_algo_performer, kmv_algo_rff;
+    kmv_algo_auto, kmv_algo_performer, kmv_algo_rff, kmv_algo_nystrom;
 
 /* One a line, in the order of listings. */
 const kmv_algo *const kmv_algo_table[] = {
@@ -24,6 +24,7 @@ const kmv_algo *const kmv_algo_table[] = {
     &kmv_algo_auto,       //
     &kmv_algo_performer,  //
     &kmv_algo_rff,        //
+    &kmv_algo_nystrom,    //
     NULL,
 };
 

@@ -1,0 +1,77 @@
+/* `nystrom`: exact with all points as landmarks, better with more of them. */
+#include "small_problem.h"
+
+#include <stdio.h>
+
+/* Landmarks = all keys (and queries). gauss: the error is at most sqrt(ridge |G_QQ|) |x| (the
+ * operator G_QK ((G + ridge)^-1 G - I)), |G_QQ| <= 40; float tiles add 1e-5 times up to
+ * sqrt(40 / ridge). softmax: directions of A with singular values below sqrt(ridge) |A|_F are lost,
+ * by at most half of that; |A|_F <= sqrt(40). */
+static void all_landmarks_are_exact(void **state)
+{
+    static const char *const select[] = {"uniform", "segments", "kmeans"};
+
+    (void)state;
+    for (int t = 0; t < 12; t++) {
+        small_problem p =
+            small_problem_make(t / 6 ? KMV_SOFTMAX : KMV_GAUSS, 37, 37, 6, t % 2 ? 3 : 1, 1.5, 0);
+        double y[37 * 3];
+        char text[80];
+
+        small_problem_finish(&p);
+        snprintf(text, sizeof text, "landmarks=37,ridge=1e-6,select=%s", select[t / 2 % 3]);
+        small_problem_product(&p, "nystrom", text, NULL, 1, 2, y);
+        CHECK_CLOSE(small_problem_error(&p, y), 0, sqrt(1e-6 * 40) + 1e-5 * sqrt(40 / 1e-6));
+        small_problem_clear(&p);
+    }
+}
+
+static void one_point_and_more_landmarks(void **state)
+{
+    (void)state;
+    for (int softmax = 0; softmax < 2; softmax++) {
+        small_problem p =
+            small_problem_make(softmax ? KMV_SOFTMAX : KMV_GAUSS, 400, 400, 3, 2, 0.7, 0);
+        small_problem one =
+            small_problem_make(softmax ? KMV_SOFTMAX : KMV_GAUSS, 1, 1, 1, 1, 0.2, 0);
+        double y[800], few;
+
+        small_problem_finish(&one);
+        small_problem_product(&one, "nystrom", "landmarks=1,ridge=1e-9", NULL, 1, 1, y);
+        CHECK_CLOSE(y[0], one.want[0], 1e-5 * fabs(one.x[0]));
+        small_problem_finish(&p);
+        small_problem_product(&p, "nystrom", "landmarks=4", NULL, 1, 2, y);
+        few = small_problem_error(&p, y);
+        small_problem_product(&p, "nystrom", "landmarks=100", NULL, 1, 2, y);
+        assert_true(small_problem_error(&p, y) <= few / 2);
+        small_problem_check_threads_and_isas(&p, "nystrom", "", 1e-2);
+        small_problem_clear(&p);
+        small_problem_clear(&one);
+    }
+}
+
+static void refusals(void **state)
+{
+    small_problem p = small_problem_make(KMV_GAUSS, 4, 5, 3, 1, 1, 0);
+    const kmv_algo *a = kmv_algo_find("nystrom");
+
+    (void)state;
+    small_problem_finish(&p);
+    assert_string_equal(kmv_algo_rejects(a, &p.problem, "landmarks=6", 1, 0), "landmarks > n_k");
+    p.problem.matrix = KMV_SOFTMAX;
+    assert_string_equal(kmv_algo_rejects(a, &p.problem, "landmarks=5", 1, 0), "landmarks > n_q");
+    p.problem.causal = 1;
+    assert_non_null(kmv_algo_rejects(a, &p.problem, "landmarks=2", 1, 0));
+    small_problem_clear(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_landmarks_are_exact),
+        cmocka_unit_test(one_point_and_more_landmarks),
+        cmocka_unit_test(refusals),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
