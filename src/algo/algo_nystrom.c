@@ -39,7 +39,7 @@ static const kmv_option options[] = {
     {"select", KMV_OPT_ENUM, offsetof(opts, select), "kmeans", 0, 0,
      "rows, means of consecutive rows, or means of clusters", "uniform|segments|kmeans"},
     {"rounds", KMV_OPT_SIZE, offsetof(opts, rounds), "5", 1, 100, "rounds of k-means", NULL},
-    {"ridge", KMV_OPT_REAL, offsetof(opts, ridge), "1e-4", 1e-12, 1, "regularisation", NULL},
+    {"ridge", KMV_OPT_REAL, offsetof(opts, ridge), "1e-3", 1e-12, 1, "regularisation", NULL},
     {0},
 };
 
