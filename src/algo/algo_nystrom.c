@@ -1,60 +1,93 @@
-/* algo/algo_nystrom.c - low rank through landmarks.
+/* algo/algo_nystrom.c - the Nystrom method: the matrix through a few landmarks.
  *
- * gauss: K ~ K_qm W K_mk with m landmarks among the keys, W = (K_mm + ridge I)^-1. Source: Williams
- * & Seeger, "Using the Nystrom method to speed up kernel machines", NIPS 2001. No guarantee without
- * a bound on the spectrum; the currency would be the operator norm. Ours: the ridge, against
- * landmarks that nearly coincide, and uniform landmarks without replacement.
- *
- * softmax: P ~ F Z B with F = softmax(Q Km'), B = softmax(Qm K'), Z ~ softmax(Qm Km')^+ by the
- * iteration Z <- Z (13 I - A Z (15 I - A Z (7 I - A Z))) / 4, landmarks the means of consecutive
- * segments. Source: Xiong et al., "Nystromformer", AAAI 2021 (arXiv 2102.03902), with their 64
- * landmarks and 6 iterations. Chosen before the Gaussian form with diagonal scaling, whose entries
- * among landmarks underflow on real heads and whose denominators may vanish: here every factor is a
- * softmax matrix, in the log domain. No guarantee. */
-#include <gsl/gsl_linalg.h> /* brings cblas too */
-#include <gsl/gsl_randist.h>
-#include <gsl/gsl_rng.h>
+ * gauss: G = G_QL (G_LL + ridge I)^-1 G_LK, landmarks L of the keys. Williams & Seeger, NIPS 2001.
+ * softmax: P = F A^+ B with F = softmax(Q K_L'), A = softmax(Q_L K_L'), B = softmax(Q_L K').
+ * Xiong et al., "Nystromformer", AAAI 2021 (arXiv 2102.03902). Of the formulations there are, this
+ * one is chosen since each factor has rows of probabilities: nothing over- or underflows, and no
+ * denominator is estimated. Scaling the Gaussian form by its diagonals gives signed denominators,
+ * which on real heads vanish or turn negative for many rows.
+ * The papers': uniform landmarks (gauss), means of segments (softmax). Ours: A^+ as
+ * (A'A + ridge |A|_F^2 I)^-1 A' in double, where Xiong et al. iterate on a GPU.
+ * Guarantee: none here; in the operator norm the error of the symmetric gauss case is at least that
+ * of the best rank-m matrix. */
+#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "algo/algo.h"
 #include "algo/blas.h"
+#include "algo/landmarks.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "base/status.h"
+#include "gauss/product.h"
+#include "gauss/softmax.h"
 
-extern const kmv_algo kmv_algo_exact;
+/* LAPACK, which OpenBLAS brings without a header; lower triangles by columns. */
+extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
+extern void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a,
+                    const int *lda, double *b, const int *ldb, int *info);
 
 typedef struct {
-    size_t landmarks, iterations;
+    size_t landmarks, rounds;
+    int select;
     double ridge;
 } opts;
 
 static const kmv_option options[] = {
-    {"landmarks", KMV_OPT_SIZE, offsetof(opts, landmarks), "64", 1, 8192,
-     "keys (gauss), or segments of queries and keys (softmax)", NULL},
-    {"ridge", KMV_OPT_REAL, offsetof(opts, ridge), "1e-6", 0, 1,
-     "gauss: added to the diagonal of the landmarks' matrix", NULL},
-    {"iterations", KMV_OPT_SIZE, offsetof(opts, iterations), "6", 1, 100,
-     "softmax: of the pseudo-inverse", NULL},
+    {"landmarks", KMV_OPT_SIZE, offsetof(opts, landmarks), "64", 1, 16384, "landmarks", NULL},
+    {"select", KMV_OPT_ENUM, offsetof(opts, select), "kmeans", 0, 0,
+     "rows, means of consecutive rows, or means of clusters", "uniform|segments|kmeans"},
+    {"rounds", KMV_OPT_SIZE, offsetof(opts, rounds), "5", 1, 100, "rounds of k-means", NULL},
+    {"ridge", KMV_OPT_REAL, offsetof(opts, ridge), "1e-3", 1e-12, 1, "regularisation", NULL},
     {0},
 };
 
-/* One exact product with a matrix of its own. */
+/* One product over tiles: packed operands and what each of the two matrices needs. */
 typedef struct {
     kmv_problem problem;
-    void *state;
-} factor;
+    kmv_packed q, k;
+    kmv_workspace *workspace; /* gauss */
+    kmv_values values;        /* softmax */
+    kmv_softmax_sums sums;
+    kmv_softmax_space *space;
+} stage;
 
 typedef struct {
-    size_t m, n_q, r;
-    kmv_points marks_q, marks_k; /* landmarks; gauss: marks_k alone */
-    factor left, right;          /* queries x landmarks, landmarks x keys */
-    gsl_matrix *cholesky;        /* gauss: of K_mm + ridge I */
-    double *inverse;             /* softmax: Z, m x m */
-    double *b, *z;               /* m x r */
+    kmv_points q_marks, k_marks;
+    stage in, out; /* landmarks against keys, queries against landmarks */
+    size_t m;
+    int threads;
+    double *a, *chol; /* softmax: A; both: the factor */
+    double *z, *t;    /* m x r; r x m */
 } state;
+
+static void clear_stage(stage *s)
+{
+    kmv_packed_clear(&s->q);
+    kmv_packed_clear(&s->k);
+    kmv_workspace_destroy(s->workspace);
+    kmv_values_clear(&s->values);
+    kmv_softmax_sums_clear(&s->sums);
+    kmv_softmax_space_destroy(s->space);
+}
+
+static void destroy(void *of_plan)
+{
+    state *s = of_plan;
+
+    if (s == NULL)
+        return;
+    clear_stage(&s->in);
+    clear_stage(&s->out);
+    kmv_points_clear(&s->q_marks);
+    kmv_points_clear(&s->k_marks);
+    kmv_free(s->a);
+    kmv_free(s->chol);
+    kmv_free(s->z);
+    kmv_free(s->t);
+    kmv_free(s);
+}
 
 static const char *reject(const kmv_problem *problem, const void *chosen, size_t r)
 {
@@ -67,243 +100,143 @@ static const char *reject(const kmv_problem *problem, const void *chosen, size_t
                                                                           : NULL;
 }
 
-static void destroy(void *of_plan)
+static kmv_status make_stage(stage *s, const kmv_problem *like, const kmv_points *q,
+                             const kmv_points *k, const double *centre,
+                             const kmv_prepare_context *context, kmv_error *err)
 {
-    state *s = of_plan;
+    const kmv_tile *tile = context->tile;
+    const size_t r = context->settings->r;
+    kmv_status st;
 
-    if (s == NULL)
-        return;
-    kmv_algo_exact.destroy(s->left.state);
-    kmv_algo_exact.destroy(s->right.state);
-    gsl_matrix_free(s->cholesky);
-    kmv_free(s->inverse);
-    kmv_free(s->b);
-    kmv_free(s->z);
-    kmv_points_clear(&s->marks_q);
-    kmv_points_clear(&s->marks_k);
-    kmv_free(s);
+    s->problem = *like;
+    s->problem.q = q;
+    s->problem.k = k;
+    if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, q->n, q->d, 0, err)) != KMV_OK ||
+        (st = kmv_packed_init(&s->k, tile, KMV_KEYS, k->n, k->d, 0, err)) != KMV_OK)
+        return st;
+    kmv_pack(&s->q, &s->problem, centre, NULL, q->n, context->threads, context->cost);
+    kmv_pack(&s->k, &s->problem, centre, NULL, k->n, context->threads, context->cost);
+    if (!(s->q.norm2_max <= 1e30 && s->k.norm2_max <= 1e30))
+        return kmv_fail(err, KMV_ENOTSUP, "nystrom: sigma = %g is too small for these points",
+                        like->sigma);
+    if (like->matrix == KMV_GAUSS)
+        return kmv_workspace_create(tile, q->n, k->n, r, context->threads, &s->workspace, err);
+    if ((st = kmv_values_init(&s->values, tile, k->n, r, err)) != KMV_OK ||
+        (st = kmv_softmax_sums_init(&s->sums, tile, q->n, r, err)) != KMV_OK)
+        return st;
+    return kmv_softmax_space_create(tile, r, context->threads, &s->space, err);
 }
 
-/* An exact product of `columns` columns as a step of ours. */
-static kmv_status make_factor(factor *f, const kmv_problem *problem, const kmv_points *q,
-                              const kmv_points *k, size_t columns,
+static void run_stage(stage *s, const double *x, size_t r, int threads, double *y, kmv_cost *cost)
+{
+    if (s->problem.matrix == KMV_GAUSS) {
+        kmv_product(&s->q, &s->k, &s->problem, x, NULL, r, threads, s->workspace, y, cost);
+        return;
+    }
+    {
+        const kmv_softmax_operands o = {&s->problem, &s->q, &s->k, &s->values};
+
+        kmv_values_load(&s->values, &s->k, x, r, threads);
+        kmv_softmax_product(&o, threads, s->space, &s->sums, y, cost);
+    }
+}
+
+static double coordinate(const kmv_points *p, size_t i, size_t l)
+{
+    return (double)p->x[i * p->ld + l] + (p->origin != NULL ? p->origin[l] : 0);
+}
+
+/* Entry or row of entries of the landmarks among themselves, in double. */
+static void core_row(const state *s, const kmv_problem *problem, size_t i, double *row)
+{
+    const double factor = 1 / (problem->sigma * problem->sigma);
+    const int gauss = problem->matrix == KMV_GAUSS;
+    const kmv_points *from = gauss ? &s->k_marks : &s->q_marks;
+    double top = -INFINITY, sum = 0;
+
+    for (size_t j = 0; j < s->m; j++) {
+        double e = 0;
+
+        for (size_t l = 0; l < from->d; l++) {
+            const double u = coordinate(from, i, l), v = coordinate(&s->k_marks, j, l);
+
+            e += gauss ? -(u - v) * (u - v) / 2 : u * v;
+        }
+        row[j] = factor * e;
+        top = fmax(top, row[j]);
+    }
+    for (size_t j = 0; j < s->m; j++)
+        sum += row[j] = exp(row[j] - (gauss ? 0 : top));
+    for (size_t j = 0; j < s->m && !gauss; j++)
+        row[j] /= sum;
+}
+
+static kmv_status factor_core(state *s, const kmv_problem *problem, double ridge,
                               const kmv_prepare_context *context, kmv_error *err)
 {
-    kmv_settings settings = *context->settings;
-    kmv_prepare_context inner = *context;
-    char text[256];
-
-    f->problem = *problem;
-    f->problem.q = q;
-    f->problem.k = k;
-    settings.r = columns;
-    inner.settings = &settings;
-    inner.text = text;
-    inner.text_size = sizeof text;
-    return kmv_algo_exact.prepare(&f->problem, NULL, &inner, &f->state, err);
-}
-
-static kmv_status multiply(factor *f, const double *x, size_t r, double *y, kmv_cost *cost,
-                           kmv_error *err)
-{
-    kmv_apply_context context = {.x = x, .r = r, .y = y, .cost = cost};
-
-    return kmv_algo_exact.apply(f->state, &context, err);
-}
-
-/* ---- landmarks ------------------------------------------------------------------------------- */
-
-static kmv_status draw_keys(state *s, const kmv_points *k, uint64_t key, kmv_error *err)
-{
-    size_t *all = kmv_alloc(k->n, sizeof *all, "numbers of keys", err);
-    size_t *chosen = kmv_alloc(s->m, sizeof *chosen, "landmarks", err);
-    gsl_rng *rng = kmv_rng_create(key, err);
-    kmv_status st = KMV_ENOMEM;
-
-    if (all == NULL || chosen == NULL || rng == NULL ||
-        (st = kmv_points_init(&s->marks_k, s->m, k->d, err)) != KMV_OK)
-        goto out;
-    for (size_t j = 0; j < k->n; j++)
-        all[j] = j;
-    gsl_ran_choose(rng, chosen, s->m, all, k->n, sizeof *all);
-    for (size_t a = 0; a < s->m; a++)
-        memcpy(s->marks_k.x + a * s->marks_k.ld, k->x + chosen[a] * k->ld, k->ld * sizeof *k->x);
-    s->marks_k.origin = k->origin; /* borrowed: taken back before clearing */
-out:
-    if (rng != NULL)
-        gsl_rng_free(rng);
-    kmv_free(chosen);
-    kmv_free(all);
-    return st;
-}
-
-/* Means of m segments whose sizes differ by at most one. */
-static kmv_status segment_means(const kmv_points *p, size_t m, kmv_points *out, kmv_error *err)
-{
-    kmv_status st = kmv_points_init(out, m, p->d, err);
-
-    for (size_t a = 0; st == KMV_OK && a < m; a++) {
-        const size_t first = a * p->n / m, end = (a + 1) * p->n / m;
-
-        for (size_t l = 0; l < p->d; l++) {
-            double sum = 0;
-
-            for (size_t i = first; i < end; i++)
-                sum += (double)p->x[i * p->ld + l];
-            out->x[a * out->ld + l] = (float)(sum / (double)(end - first));
-        }
-    }
-    out->origin = st == KMV_OK ? p->origin : NULL;
-    return st;
-}
-
-/* ---- the small matrix ------------------------------------------------------------------------ */
-
-/* Landmarks against landmarks, m x m, as a product with the identity. */
-static kmv_status small_matrix(state *s, const kmv_problem *problem, const kmv_points *q,
-                               const kmv_prepare_context *context, double *a, kmv_error *err)
-{
     const size_t m = s->m;
-    double *identity = kmv_alloc(m * m, sizeof *identity, "identity", err);
-    factor f = {0};
-    kmv_status st = KMV_ENOMEM;
+    const int n = (int)m;
+    double *core = problem->matrix == KMV_GAUSS ? s->chol : s->a, norm2 = 0;
+    int info = 0;
 
-    if (identity == NULL)
-        return KMV_ENOMEM;
+#pragma omp parallel for num_threads(s->threads) schedule(static)
     for (size_t i = 0; i < m; i++)
-        identity[i * m + i] = 1;
-    if ((st = make_factor(&f, problem, q, &s->marks_k, m, context, err)) == KMV_OK)
-        st = multiply(&f, identity, m, a, context->cost, err);
-    kmv_algo_exact.destroy(f.state);
-    kmv_free(identity);
-    return st;
-}
-
-static void dgemm(size_t m, double alpha, const double *a, const double *b, double *c)
-{
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)m, (int)m, alpha, a, (int)m,
-                b, (int)m, 0, c, (int)m);
-}
-
-/* c <- diagonal I - c */
-static void from_diagonal(size_t m, double diagonal, double *c)
-{
+        core_row(s, problem, i, core + i * m);
     for (size_t i = 0; i < m * m; i++)
-        c[i] = (i % (m + 1) == 0 ? diagonal : 0) - c[i];
+        norm2 += core[i] * core[i];
+    if (problem->matrix == KMV_SOFTMAX)
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, s->a, n, 0, s->chol, n);
+    for (size_t i = 0; i < m; i++)
+        s->chol[i * m + i] += ridge * (problem->matrix == KMV_GAUSS ? 1 : norm2);
+    dpotrf_("L", &n, s->chol, &n, &info);
+    context->cost->pairs += (double)(m * m);
+    context->cost->flops += (double)(m * m) * (2 * (double)problem->k->d + 4 * (double)m / 3);
+    return info == 0
+               ? KMV_OK
+               : kmv_fail(err, KMV_ENOTSUP,
+                          "nystrom: landmarks are dependent, want a larger ridge than %g", ridge);
 }
-
-/* The iteration above, from A' / (|A|_1 |A|_inf). room: 3 m m. */
-static void pseudo_inverse(size_t m, const double *a, size_t iterations, double *z, double *room,
-                           kmv_cost *cost)
-{
-    double *az = room, *t = room + m * m, *u = t + m * m, columns = 0, rows = 0;
-
-    for (size_t i = 0; i < m; i++) {
-        double column = 0, row = 0;
-
-        for (size_t j = 0; j < m; j++) {
-            column += fabs(a[j * m + i]);
-            row += fabs(a[i * m + j]);
-        }
-        columns = column > columns ? column : columns;
-        rows = row > rows ? row : rows;
-    }
-    for (size_t i = 0; i < m; i++) {
-        for (size_t j = 0; j < m; j++)
-            z[i * m + j] = a[j * m + i] / (columns * rows);
-    }
-    for (size_t n = 0; n < iterations; n++) {
-        dgemm(m, 1, a, z, az);
-        memcpy(t, az, m * m * sizeof *t);
-        from_diagonal(m, 7, t);
-        dgemm(m, 1, az, t, u);
-        from_diagonal(m, 15, u);
-        dgemm(m, 1, az, u, t);
-        from_diagonal(m, 13, t);
-        dgemm(m, 0.25, z, t, u);
-        memcpy(z, u, m * m * sizeof *z);
-    }
-    cost->flops += 8.0 * (double)iterations * (double)m * (double)m * (double)m;
-}
-
-static kmv_status invert(state *s, const kmv_problem *problem, const opts *o,
-                         const kmv_prepare_context *context, kmv_error *err)
-{
-    const size_t m = s->m;
-    const int gauss = problem->matrix == KMV_GAUSS;
-    double *a = kmv_alloc(4 * m * m, sizeof *a, "landmarks' matrix", err);
-    kmv_status st = KMV_ENOMEM;
-
-    if (a == NULL)
-        return KMV_ENOMEM;
-    if ((st = small_matrix(s, problem, gauss ? &s->marks_k : &s->marks_q, context, a, err)) !=
-        KMV_OK)
-        goto out;
-    if (!gauss) {
-        if ((s->inverse = kmv_alloc(m * m, sizeof *s->inverse, "pseudo-inverse", err)) == NULL)
-            st = KMV_ENOMEM;
-        else
-            pseudo_inverse(m, a, o->iterations, s->inverse, a + m * m, context->cost);
-        goto out;
-    }
-    if ((s->cholesky = gsl_matrix_alloc(m, m)) == NULL) {
-        st = kmv_fail(err, KMV_ENOMEM, "nystrom: no memory for %zu landmarks", m);
-        goto out;
-    }
-    for (size_t i = 0; i < m; i++) { /* the halves differ by rounding */
-        for (size_t j = 0; j < m; j++)
-            gsl_matrix_set(s->cholesky, i, j,
-                           (a[i * m + j] + a[j * m + i]) / 2 + (i == j ? o->ridge : 0));
-    }
-    if (gsl_linalg_cholesky_decomp1(s->cholesky) != 0)
-        st = kmv_fail(err, KMV_ENOTSUP,
-                      "nystrom: the landmarks' matrix is not positive definite with ridge = %g",
-                      o->ridge);
-    context->cost->flops += (double)m * (double)m * (double)m / 3;
-out:
-    kmv_free(a);
-    return st;
-}
-
-/* ---- as an algorithm ------------------------------------------------------------------------- */
 
 static kmv_status prepare(const kmv_problem *problem, const void *chosen,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
+    static const char *const names[] = {"uniform", "segment", "k-means"};
     const opts *o = chosen;
-    const int gauss = problem->matrix == KMV_GAUSS;
+    const size_t m = o->landmarks, r = context->settings->r;
+    const int softmax = problem->matrix == KMV_SOFTMAX;
+    const kmv_landmarks kind = (kmv_landmarks)o->select;
+    double *centre = NULL, *flops = &context->cost->flops;
     state *s = kmv_alloc(1, sizeof *s, "state of nystrom", err);
-    kmv_status st;
+    kmv_status st = KMV_ENOMEM;
 
     if (s == NULL)
         return KMV_ENOMEM;
-    s->m = o->landmarks;
-    s->n_q = problem->q->n;
-    s->r = context->settings->r;
-    kmv_blas_threads(context->threads);
-    st = gauss ? draw_keys(s, problem->k, context->key, err)
-               : segment_means(problem->k, s->m, &s->marks_k, err);
-    if (st == KMV_OK && !gauss)
-        st = segment_means(problem->q, s->m, &s->marks_q, err);
-    if (st != KMV_OK || (st = invert(s, problem, o, context, err)) != KMV_OK ||
-        (st = make_factor(&s->left, problem, problem->q, &s->marks_k, s->r, context, err)) !=
+    s->m = m;
+    s->threads = context->threads;
+    kmv_blas_threads(1);
+    if ((centre = kmv_alloc(problem->k->d, sizeof *centre, "centre", err)) == NULL ||
+        (s->chol = kmv_alloc(m * m, sizeof *s->chol, "landmark matrix", err)) == NULL ||
+        (softmax && (s->a = kmv_alloc(m * m, sizeof *s->a, "landmark matrix", err)) == NULL) ||
+        (s->z = kmv_alloc(m * r, sizeof *s->z, "landmark values", err)) == NULL ||
+        (s->t = kmv_alloc(m * r, sizeof *s->t, "landmark values", err)) == NULL)
+        goto out;
+    kmv_centre(problem, centre);
+    if ((st = kmv_landmarks_choose(problem->k, m, kind, o->rounds, context->key, flops, &s->k_marks,
+                                   err)) != KMV_OK ||
+        (softmax && (st = kmv_landmarks_choose(problem->q, m, kind, o->rounds, context->key, flops,
+                                               &s->q_marks, err)) != KMV_OK) ||
+        (st = make_stage(&s->in, problem, softmax ? &s->q_marks : &s->k_marks, problem->k, centre,
+                         context, err)) != KMV_OK ||
+        (st = make_stage(&s->out, problem, problem->q, &s->k_marks, centre, context, err)) !=
             KMV_OK ||
-        (st = make_factor(&s->right, problem, gauss ? &s->marks_k : &s->marks_q, problem->k, s->r,
-                          context, err)) != KMV_OK)
+        (st = factor_core(s, problem, o->ridge, context, err)) != KMV_OK)
         goto out;
-    s->b = kmv_alloc(s->m * s->r, sizeof *s->b, "products of landmarks", err);
-    s->z = kmv_alloc(s->m * s->r, sizeof *s->z, "products of landmarks", err);
-    if (s->b == NULL || s->z == NULL) {
-        st = KMV_ENOMEM;
-        goto out;
-    }
-    snprintf(context->text, context->text_size, "nystrom: %zu landmarks, %s", s->m,
-             gauss ? "keys drawn uniformly" : "means of segments");
+    snprintf(context->text, context->text_size, "nystrom: %zu %s landmarks, ridge %g", m,
+             names[kind], o->ridge);
     *out = s;
     s = NULL;
 out:
-    if (s != NULL)
-        s->marks_k.origin = s->marks_q.origin = NULL;
+    kmv_free(centre);
     destroy(s);
     return st;
 }
@@ -312,38 +245,32 @@ static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *er
 {
     state *s = of_plan;
     const size_t m = s->m, r = context->r;
-    kmv_status st;
+    const int n = (int)m, columns = (int)r;
+    int info = 0;
 
-    if ((st = multiply(&s->right, context->x, r, s->b, context->cost, err)) != KMV_OK)
-        return st;
-    if (s->inverse != NULL) {
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)r, (int)m, 1,
-                    s->inverse, (int)m, s->b, (int)r, 0, s->z, (int)r);
-    } else {
-        for (size_t c = 0; c < r; c++) {
-            gsl_vector_const_view b = gsl_vector_const_view_array_with_stride(s->b + c, r, m);
-            gsl_vector_view z = gsl_vector_view_array_with_stride(s->z + c, r, m);
-
-            gsl_linalg_cholesky_solve(s->cholesky, &b.vector, &z.vector);
-        }
+    (void)err;
+    run_stage(&s->in, context->x, r, s->threads, s->z, context->cost);
+    if (s->a != NULL)
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, columns, n, n, 1, s->z, columns, s->a,
+                    n, 0, s->t, n);
+    for (size_t i = 0; i < m && s->a == NULL; i++) {
+        for (size_t c = 0; c < r; c++)
+            s->t[c * m + i] = s->z[i * r + c];
     }
-    context->cost->flops += 2 * (double)m * (double)m * (double)r;
-    return multiply(&s->left, s->z, r, context->y, context->cost, err);
-}
-
-static void destroy_plan(void *of_plan)
-{
-    state *s = of_plan;
-
-    if (s != NULL)
-        s->marks_k.origin = s->marks_q.origin = NULL;
-    destroy(s);
+    dpotrs_("L", &n, &columns, s->chol, &n, s->t, &n, &info);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t c = 0; c < r; c++)
+            s->z[i * r + c] = s->t[c * m + i];
+    }
+    run_stage(&s->out, s->z, r, s->threads, context->y, context->cost);
+    context->cost->flops += (s->a != NULL ? 4 : 2) * (double)(m * m) * (double)r;
+    return KMV_OK;
 }
 
 const kmv_algo kmv_algo_nystrom = {
     .name = "nystrom",
-    .summary = "low rank through landmarks: keys (gauss) or means of segments (softmax)",
-    .guarantee = "none; exact where the landmarks are all keys (gauss) up to the ridge",
+    .summary = "low rank through landmarks: keys for gauss, queries and keys for softmax",
+    .guarantee = "none",
     .source = "Williams & Seeger, NIPS 2001; softmax: Xiong et al., AAAI 2021, arXiv 2102.03902",
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_IS_RANDOM,
     .options = options,
@@ -351,5 +278,5 @@ const kmv_algo kmv_algo_nystrom = {
     .reject = reject,
     .prepare = prepare,
     .apply = apply,
-    .destroy = destroy_plan,
+    .destroy = destroy,
 };
