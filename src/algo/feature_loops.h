@@ -20,8 +20,6 @@ typedef struct {
                        float *row_top);
     /** v[i] = a v[i], i < n. */
     void (*scale)(float a, float *v, size_t n);
-    /** to[i] = a[i] b[i], i < n; to overlaps neither. */
-    void (*multiply)(const float *a, const float *b, size_t n, float *to);
     /** cos[i] = cos(2 pi t), sin[i] = sin(2 pi t), t = turns[i] + phase[i] (phase NULL: 0), i < n;
      *  cos may be turns, sin NULL. |t| < 2^22. Absolute error 7e-7, and what rounding t to float
      * does. */

@@ -75,12 +75,6 @@ static void scale(float a, float *v, size_t n)
         v[i] = a * v[i];
 }
 
-static void multiply(const float *a, const float *b, size_t n, float *to)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = a[i] * b[i];
-}
-
 /* With s, c the sine and cosine of half the angle, |x| <= pi/2, the Taylor sums to x^11 and x^12
  * are off by at most (pi/2)^13/13! = 6e-8 and (pi/2)^14/14! = 7e-9. */
 static void cos_sin_some(const float *restrict turns, float *restrict cosine, float *restrict sine)
@@ -126,4 +120,4 @@ static void cos_sin(const float *turns, const float *phase, size_t n, float *cos
     }
 }
 
-#define FEATURE_LOOPS column_tops, shift, shift_rows, scale, multiply, cos_sin
+#define FEATURE_LOOPS column_tops, shift, shift_rows, scale, cos_sin
