@@ -253,22 +253,18 @@ static void origins_count(void **unused)
 {
     enum { N = 500, D = 12 };
     const kmv_settings s = settings_for(1, 0.1);
-    double at_q[D], at_k[D];
     fixture f;
 
     (void)unused;
     make(&f, N, N, D, 0.8, 0.15, 1);
     for (size_t l = 0; l < D; l++) {
-        at_q[l] = 1000;
-        at_k[l] = 1000.125;
+        f.q.origin[l] = 1000;
+        f.k.origin[l] = 1000.125;
     }
-    f.q.origin = at_q;
-    f.k.origin = at_k;
     solve(&f);
     assert_true(norm(f.exact, N) > 0.3 * norm(f.x, N));
     CHECK_CLOSE(error_of(&f, "", &s), 0, 0.1);
     CHECK_CLOSE(error_of(&f, "radius=1e30,bits_apart=64,heavy=1e-37", &s), 0, 1e-4);
-    f.q.origin = f.k.origin = NULL;
     clear(&f);
 }
 
