@@ -15,10 +15,10 @@
 enum {
     THRESHOLDS = 18,
     SHIFT = 22,
-    KEYS_STRIDE = 4, /* columns looked at while comparing thresholds */
+    LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many */
     ROUNDS = 6,      /* of the fixed point that sets the number of samples */
     ROW_PAD = 16,    /* else the rows of a block would meet in one set of the cache */
-    QUARTERS = 4     /* of the pilot, each summed up by one thread */
+    HALVES = 2       /* of the pilot, each summed up by one thread */
 };
 
 static const float LARGEST_SHARE = 0.25f, LARGEST_MASS = 4; /* softmax; gauss */
@@ -77,7 +77,8 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 /* ---- probabilities --------------------------------------------------------------------------- */
 
 typedef struct {
-    size_t n, stride;
+    size_t n;
+    double stride; /* columns that each of these stands for */
     const float *c2[2], *prior2, *value2;
     float *s[3]; /* scores by the first half, the second, both; sum 1 each */
 } mixture;
@@ -86,7 +87,7 @@ typedef struct {
 static void part_sums(const mixture *m, double sum[4])
 {
     sum[0] = sum[1] = sum[2] = sum[3] = 0;
-    for (size_t j = 0; j < m->n; j += m->stride) {
+    for (size_t j = 0; j < m->n; j++) {
         const float v = m->value2 != NULL ? m->value2[j] : 1;
 
         sum[0] += (double)sqrtf(m->c2[0][j] * v);
@@ -106,7 +107,7 @@ static void set_scores(const mixture *m)
     by_pilot[1] = sum[1] > 0 ? (float)(BY_PILOT / sum[1]) : 0;
     by_prior = sum[2] > 0 ? (float)(BY_PRIOR / sum[2]) : 0;
     even = sum[3] > 0 ? (float)((1 - BY_PILOT - BY_PRIOR) / sum[3]) : 0;
-    for (size_t j = 0; j < m->n; j += m->stride) {
+    for (size_t j = 0; j < m->n; j++) {
         const float v = m->value2 != NULL ? m->value2[j] : 1;
         const float base = by_prior * sqrtf(m->prior2[j] * v) + even * sqrtf(v);
         const float a = by_pilot[0] * sqrtf(m->c2[0][j] * v);
@@ -122,23 +123,34 @@ static void set_scores(const mixture *m)
  * target: m = sum c^2/s / (target + sum c^2) over the columns with p < 1. */
 static double samples_for(const mixture *x, double target)
 {
-    double m = 0, last = -1;
+    double ratio = 0, whole = 0, m = 0, last = -1;
 
+    for (size_t j = 0; j < x->n; j++) {
+        const float v = x->value2 != NULL ? x->value2[j] : 1;
+        const float a = x->c2[1][j] * v, b = x->c2[0][j] * v;
+
+        ratio += (double)(a > 0 ? a / x->s[0][j] : 0) + (double)(b > 0 ? b / x->s[1][j] : 0);
+        whole += (double)(a + b);
+    }
     for (int round = 0; round < ROUNDS && !(fabs(m - last) <= CLOSE * m); round++) {
-        double ratio = 0, whole = 0;
+        double ratio_left = ratio, whole_left = whole;
 
-        for (size_t j = 0; j < x->n; j += x->stride) {
+        for (size_t j = 0; j < x->n && round > 0; j++) { /* few are taken for certain */
             const float v = x->value2 != NULL ? x->value2[j] : 1;
             const float a = x->c2[1][j] * v, b = x->c2[0][j] * v;
-            const int first = (double)x->s[0][j] * m < 1, second = (double)x->s[1][j] * m < 1;
 
-            ratio += first && a > 0 ? (double)(a / x->s[0][j]) : 0;
-            ratio += second && b > 0 ? (double)(b / x->s[1][j]) : 0;
-            whole += (double)((first ? a : 0) + (second ? b : 0));
+            if ((double)x->s[0][j] * m >= 1) {
+                ratio_left -= a > 0 ? (double)(a / x->s[0][j]) : 0;
+                whole_left -= (double)a;
+            }
+            if ((double)x->s[1][j] * m >= 1) {
+                ratio_left -= b > 0 ? (double)(b / x->s[1][j]) : 0;
+                whole_left -= (double)b;
+            }
         }
-        /* Of every stride-th column the scores sum to 1, and their share of V is judged. */
+        /* Of the columns looked at the scores sum to 1, and their share of V is judged. */
         last = m;
-        m = ratio / 2 * (double)x->stride / (target + whole / 2 * (double)x->stride);
+        m = fmax(0, ratio_left) / 2 * x->stride / (target + fmax(0, whole_left) / 2 * x->stride);
     }
     return m;
 }
@@ -168,7 +180,7 @@ double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const fl
 /* ---- pilot ----------------------------------------------------------------------------------- */
 
 /* Squared entries of pilot rows, added up by column and by the number of thresholds at which their
- * leaf is light; by quarters that belong to one thread each, so that sums do not depend on threads.
+ * leaf is light; each half belongs to one thread, so that sums do not depend on their number.
  */
 typedef struct {
     const kmv_problem *problem;
@@ -178,7 +190,7 @@ typedef struct {
     float largest;       /* threshold */
     double asked;        /* least share asked for, or 0 */
     size_t n, ld, *rows; /* key slots in whole leaves, and a row of them; pilot rows by group */
-    float *sums;         /* QUARTERS x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
+    float *sums;         /* HALVES x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
 } survey;
 
 /* entries: of the row, their sum is `total`. */
@@ -186,13 +198,16 @@ static void survey_row(const survey *s, size_t row, const float *entries, float 
 {
     const size_t block = row / s->queries->each, each = s->keys->each;
     const size_t partial = kmv_leaf_scores_partial(s->problem, s->queries, s->keys, block);
+    const size_t leaves = partial < s->keys->count ? partial : s->keys->count;
     const float *share = s->scores->share + block * s->scores->ld;
 
-    for (size_t l = 0; l < s->keys->count && l < partial; l++) {
+    for (size_t l = 0, end; l < leaves; l = end) { /* neighbours that go to one bucket together */
         const int count = light_at(s->largest, share[l], s->asked);
 
+        for (end = l + 1; end < leaves && light_at(s->largest, share[end], s->asked) == count;)
+            end++;
         if (count > 0)
-            s->keys->unit.tile->add_squares(entries + l * each, 1 / total, each,
+            s->keys->unit.tile->add_squares(entries + l * each, 1 / total, (end - l) * each,
                                             sums + (size_t)(count - 1) * s->n + l * each);
     }
 }
@@ -204,7 +219,7 @@ static double survey_group(const survey *s, size_t group, float *e)
     const size_t first = group * u->rows, left = s->pilot->n - first;
     const size_t rows = left < u->rows ? left : u->rows;
     size_t most = 0, leaves;
-    float *sums = s->sums + group % QUARTERS * THRESHOLDS * s->n;
+    float *sums = s->sums + group % HALVES * THRESHOLDS * s->n;
 
     for (size_t i = 0; i < rows; i++) {
         const size_t seen = kmv_leaf_seen(s->problem, s->rows[first + i]);
@@ -296,12 +311,14 @@ static void forecast_all(const survey *s, forecast *f)
     }
 }
 
-/* What is light at threshold t: everything light at more than t. Adds the last of it. */
-static void add_light(const survey *s, const forecast *f, int t, kmv_leaf_plan *plan)
+/* What is light at threshold t: everything light at more than t. Adds the last of it, for one leaf
+ * in `stride`, whose columns stand one after the other. Returns how many columns these are. */
+static size_t add_light(const survey *s, const forecast *f, int t, size_t stride,
+                        kmv_leaf_plan *plan)
 {
     const size_t leaves = s->keys->count, each = s->keys->each, n_k = s->problem->k->n;
     const double n_q = (double)s->problem->q->n;
-    size_t rows[2] = {0, 0};
+    size_t rows[2] = {0, 0}, used = 0;
 
     for (size_t g = 0; g < s->pilot->count; g++) {
         const size_t left = s->pilot->n - g * s->queries->each;
@@ -309,20 +326,25 @@ static void add_light(const survey *s, const forecast *f, int t, kmv_leaf_plan *
         rows[g % 2] += left < s->queries->each ? left : s->queries->each;
     }
     for (size_t h = 0; h < 2; h++) {
-        const float *a = s->sums + (h * THRESHOLDS + (size_t)t) * s->n;
-        const float *b = a + 2 * THRESHOLDS * s->n;
+        const float *sums = s->sums + (h * THRESHOLDS + (size_t)t) * s->n;
         const float scale = (float)(n_q / (double)rows[h]);
 
-        for (size_t j = 0; j < n_k; j++)
-            plan->c2[h][j] += scale * (a[j] + b[j]);
-    }
-    for (size_t l = 0; l < leaves; l++) {
-        const float add = f->prior2[(size_t)(t + 1) * leaves + l] / (float)(each * each);
-        const size_t end = (l + 1) * each < n_k ? (l + 1) * each : n_k;
+        for (size_t l = 0, at = 0; l < leaves; l += stride, at += each) {
+            const size_t first = l * each, count = n_k - first < each ? n_k - first : each;
 
-        for (size_t j = l * each; j < end; j++)
-            plan->prior2[j] += add;
+            for (size_t j = 0; j < count; j++)
+                plan->c2[h][at + j] += scale * sums[first + j];
+        }
     }
+    for (size_t l = 0; l < leaves; l += stride) {
+        const float add = f->prior2[(size_t)(t + 1) * leaves + l] / (float)(each * each);
+        const size_t count = n_k - l * each < each ? n_k - l * each : each;
+
+        for (size_t j = 0; j < count; j++)
+            plan->prior2[used + j] += add;
+        used += count;
+    }
+    return used;
 }
 
 static void clear_light(kmv_leaf_plan *plan, size_t n_k)
@@ -339,21 +361,21 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     const size_t n_k = s->problem->k->n;
     const double target = eps * eps * (double)n_k; /* values of square 1 */
     const double per_sample = f->most / (double)n_k;
+    const size_t stride = n_k > 1024 ? LEAF_STRIDE : 1;
     double least = INFINITY;
     int best = THRESHOLDS - 1, worse = 0;
 
     clear_light(plan, n_k);
     for (int t = THRESHOLDS - 1; t >= 0 && worse < 3; t--) {
-        const mixture x = {.n = n_k,
-                           .stride = n_k > 1024 ? KEYS_STRIDE : 1,
+        const mixture x = {.n = add_light(s, f, t, stride, plan),
+                           .stride = (double)stride,
                            .c2 = {plan->c2[0], plan->c2[1]},
                            .prior2 = plan->prior2,
                            .s = {score, score + n_k, score + 2 * n_k}};
         double m, pairs;
 
-        add_light(s, f, t, plan);
         set_scores(&x);
-        m = (double)x.stride * samples_for(&x, target);
+        m = x.stride * samples_for(&x, target);
         pairs = f->visited[t] + (m < (double)n_k ? m : (double)n_k) * per_sample;
         worse = pairs <= least ? 0 : worse + 1; /* equal: no leaf is that small */
         if (pairs < least) {
@@ -379,7 +401,7 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
             KMV_OK ||
         (st = choose_rows(s, rows, key, err)) != KMV_OK)
         return st;
-    s->sums = kmv_alloc(QUARTERS * THRESHOLDS, s->n * sizeof(float), "sums of pilot rows", err);
+    s->sums = kmv_alloc_raw(HALVES * THRESHOLDS, s->n * sizeof(float), "sums of pilot rows", err);
     room = kmv_alloc_raw((size_t)threads * u->rows, s->ld * sizeof(float), "pilot entries", err);
     if (s->sums == NULL || room == NULL) {
         kmv_free(room);
@@ -387,8 +409,9 @@ static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_s
     }
     kmv_leaf_set_pack(pilot, frame, s->problem->q, s->rows, rows, threads, cost);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) reduction(+ : pairs)
-    for (size_t quarter = 0; quarter < QUARTERS; quarter++) {
-        for (size_t g = quarter; g < pilot->count; g += QUARTERS)
+    for (size_t half = 0; half < HALVES; half++) {
+        memset(s->sums + half * THRESHOLDS * s->n, 0, THRESHOLDS * s->n * sizeof(float));
+        for (size_t g = half; g < pilot->count; g += HALVES)
             pairs += survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->ld);
     }
     kmv_free(room);
@@ -433,7 +456,7 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     t = least_share > 0 ? 0 : best_threshold(&s, &f, eps, &out, score);
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)
-        add_light(&s, &f, m, &out);
+        add_light(&s, &f, m, 1, &out);
     out.least_share = least_share > 0 ? least_share : (double)threshold(s.largest, t);
     out.heavy = out.all ? f.most : f.visited[t];
     *plan = out;

@@ -11,7 +11,7 @@
 
 /* Blocks from here on stand on huge pages where the system has them to give: plans fill megabytes
  * once, and touching 4 KiB pages for the first time took a quarter of that time. */
-enum { HUGE_FROM = 1 << 20, HUGE_PAGE = 2 << 20 };
+enum { HUGE_FROM = 1 << 24, HUGE_PAGE = 2 << 20 };
 
 /* The size stands in front of the block, so that freeing needs no table; it takes a whole aligned
  * slot to keep the block itself aligned. */

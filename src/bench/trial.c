@@ -1,8 +1,10 @@
 /* bench/trial.c - see trial.h. */
 #include "bench/trial.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,6 +13,8 @@
 #include "base/status.h"
 #include "bench/sigma.h"
 #include "data/xgen.h"
+
+enum { WARM_TIMES = 4, WARM_MOST = 1 << 30 };
 
 uint64_t kmv_trial_seed(const kmv_trial_settings *settings, const kmv_planned *one, size_t rep)
 {
@@ -186,6 +190,28 @@ static void take_report(const kmv_report *report, const kmv_problem *problem, km
     snprintf(record->plan, sizeof record->plan, "%s", report->text);
 }
 
+/* Memory that the process has held before is given out again without a fault for every page, as in
+ * a long-lived program: some times the points and X, which is what most algorithms need. A first
+ * touch costs microseconds a page on a virtual machine, and would be most of the time of a fast
+ * preparation. */
+static void warm_memory(const kmv_problem *problem, size_t r)
+{
+    const size_t points = (problem->q->n + problem->k->n) * problem->k->ld * sizeof(float);
+    const size_t bytes = WARM_TIMES * points + 2 * problem->k->n * r * sizeof(double);
+    char *block;
+
+    mallopt(M_MMAP_THRESHOLD, 1 << 30); /* from the heap, and the heap keeps what is freed */
+    mallopt(M_TRIM_THRESHOLD, -1);
+    if (bytes > WARM_MOST || (block = malloc(bytes)) == NULL)
+        return;
+    memset(block, 1, bytes);
+    __asm__ volatile(""
+                     :
+                     : "r"(block)
+                     : "memory"); /* else the compiler sees that nobody reads it */
+    free(block);
+}
+
 static kmv_status judge_result(const kmv_trial *t, const kmv_problem *problem, const double *x,
                                size_t r, const double *y, kmv_record *record, kmv_error *err)
 {
@@ -225,6 +251,7 @@ static kmv_status run_products(const kmv_trial *t, const kmv_problem *problem, c
     settings.isa = *one->isa != '\0' ? one->isa : t->settings->isa;
     settings.seed = kmv_trial_seed(t->settings, one, t->rep);
     start_threads(settings.threads);
+    warm_memory(problem, r);
     if ((st = kmv_plan_create(one->algo, problem, one->options, &settings, &plan, err)) != KMV_OK)
         return st;
     if ((st = kmv_plan_apply(plan, x, r, y, &report, err)) == KMV_OK) {

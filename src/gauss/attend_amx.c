@@ -407,25 +407,35 @@ ALWAYS void leaf_exponents(const uint16_t *q, const uint16_t *k, size_t chunks, 
     store_results(c, KEYS);
 }
 
+/* Results of one leaf with their offsets into e. */
+ALWAYS void add_offsets(const float *c, const float *a, const float *b, float *e, size_t lde)
+{
+    const vec b0 = v_load(b), b1 = v_load(b + VL);
+
+    for (size_t i = 0; i < ROWS; i++) {
+        const vec offset = v_set1(a != NULL ? a[i] : 0);
+
+        v_store(e + i * lde, v_add(v_load(c + i * KEYS), v_add(b0, offset)));
+        v_store(e + i * lde + VL, v_add(v_load(c + i * KEYS + VL), v_add(b1, offset)));
+    }
+}
+
+/* The matrix unit is one leaf ahead: its results are not there at once. */
 static void exponents(const kmv_attend_unit *u, const void *block, const float *a, const void *keys,
                       const float *b, size_t count, size_t d, int parts, float *e, size_t lde)
 {
-    _Alignas(64) float c[ROWS * KEYS];
+    _Alignas(64) float c[2][ROWS * KEYS];
     const size_t size = points_size(u, d, parts);
 
     configure();
-    for (size_t l = 0; l < count; l++, b += KEYS, e += KEYS) {
-        const vec b0 = v_load(b), b1 = v_load(b + VL);
-
+    for (size_t l = 0; l < count; l++) {
         leaf_exponents(block, (const uint16_t *)((const char *)keys + l * size), chunks_of(d),
-                       parts, c, NULL, 0);
-        for (size_t i = 0; i < ROWS; i++) {
-            const vec offset = v_set1(a != NULL ? a[i] : 0);
-
-            v_store(e + i * lde, v_add(v_load(c + i * KEYS), v_add(b0, offset)));
-            v_store(e + i * lde + VL, v_add(v_load(c + i * KEYS + VL), v_add(b1, offset)));
-        }
+                       parts, c[l % 2], NULL, 0);
+        if (l > 0)
+            add_offsets(c[(l - 1) % 2], a, b + (l - 1) * KEYS, e + (l - 1) * KEYS, lde);
     }
+    if (count > 0)
+        add_offsets(c[(count - 1) % 2], a, b + (count - 1) * KEYS, e + (count - 1) * KEYS, lde);
     _tile_release();
 }
 

@@ -239,27 +239,59 @@ static void row_sums(const float *p, size_t ldp, const float *w, size_t count, d
     mode_leave(saved);
 }
 
-static float soften(float *e, size_t n, float *top)
+/* Largest of the lanes, by halves. */
+ALWAYS float largest_lane(vec v)
 {
-    const mode saved = mode_enter();
-    vec most = v_set1(-INFINITY), sum = v_set1(0), shift;
     _Alignas(64) float lanes[VL];
 
-    for (size_t j = 0; j < n; j += VL)
-        most = v_max(v_load(e + j), most);
-    v_store(lanes, most);
-    for (size_t i = 1; i < VL; i++)
-        lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-    *top = lanes[0] > -INFINITY ? lanes[0] : 0;
+    v_store(lanes, v);
+    for (size_t half = VL / 2; half > 0; half /= 2) {
+        for (size_t i = 0; i < half; i++)
+            lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+    }
+    return lanes[0];
+}
+
+/* Four independent chains: one would wait for its own last result. */
+static float soften(float *e, size_t n, float *top)
+{
+    enum { CHAINS = 4 };
+    const mode saved = mode_enter();
+    const size_t whole = n / (CHAINS * VL) * (CHAINS * VL);
+    vec most[CHAINS], sum[CHAINS], shift;
+    float largest;
+
+    EACH(c, CHAINS)
+    {
+        most[c] = v_set1(-INFINITY);
+        sum[c] = v_set1(0);
+    }
+    for (size_t j = 0; j < whole; j += CHAINS * VL) {
+        EACH(c, CHAINS)
+        most[c] = v_max(v_load(e + j + c * VL), most[c]);
+    }
+    for (size_t j = whole; j < n; j += VL)
+        most[0] = v_max(v_load(e + j), most[0]);
+    largest = largest_lane(v_max(v_max(most[0], most[1]), v_max(most[2], most[3])));
+    *top = largest > -INFINITY ? largest : 0;
     shift = v_set1(*top);
-    for (size_t j = 0; j < n; j += VL) {
+    for (size_t j = 0; j < whole; j += CHAINS * VL) {
+        EACH(c, CHAINS)
+        {
+            const vec p = v_exp2(v_sub(v_load(e + j + c * VL), shift));
+
+            v_store(e + j + c * VL, p);
+            sum[c] = v_add(sum[c], p);
+        }
+    }
+    for (size_t j = whole; j < n; j += VL) {
         const vec p = v_exp2(v_sub(v_load(e + j), shift));
 
         v_store(e + j, p);
-        sum = v_add(sum, p);
+        sum[0] = v_add(sum[0], p);
     }
     mode_leave(saved);
-    return v_sum(sum);
+    return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
 }
 
 static void add_squares(const float *v, float factor, size_t n, float *sum)
