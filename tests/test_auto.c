@@ -117,8 +117,8 @@ static void exact_where_sampling_cannot_win(void **state)
         const char *why;
     } cases[] = {
         {300, 1.5, 10, 0, "n < 2048"},
-        {N, 8, 1, 16, "no other plan"},     /* entries about 1: few rows say so */
-        {N, 1.5, 0.2, 16, "no other plan"}, /* too many middling entries to find or sample */
+        {N, 8, 1, 16, "rows"},     /* entries about 1: few rows say so */
+        {N, 1.5, 0.2, 16, "rows"}, /* too many middling entries to find or sample */
     };
 
     (void)state;

@@ -27,8 +27,11 @@ enum {
  * look. */
 static const double HOPELESS = 0.7;
 
+/* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
+static const double BY_ORACLE = 0.3;
+
 /* Times exact's cost: a search that comes out cheaper is taken without asking the others. */
-static const double CHEAP = 0.5;
+static const double PROMISING = 0.85, CHEAP = 0.5;
 
 /* Times the samples of an attempt whose certificate failed: half the error. */
 static const double GROWTH = 4;
@@ -153,39 +156,73 @@ static void say(planning *w, size_t best)
              found ? w->forecast[best].text : "", 1e3 * w->exact_s, w->others, p->pilot.count);
 }
 
+/* Ask candidate c; it is the best if it meets eps at less than what has been found. */
+static kmv_status ask_one(planning *w, size_t c, size_t *best, kmv_error *err)
+{
+    planner *p = w->p;
+    const opts *o = p->options;
+    const kmv_candidate *candidate = kmv_candidate_table[c];
+    const double applies = (double)o->applies;
+    const size_t used = strlen(w->others);
+    kmv_forecast *f = &w->forecast[c];
+    kmv_status st;
+    double total;
+
+    w->asked[c] = 1;
+    if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
+                                  o->only > 0 ? INFINITY : w->least_s - w->certify_s, f,
+                                  &w->draft[c], err)) != KMV_OK)
+        return st;
+    total = f->prepare_s + applies * f->apply_s + w->certify_s;
+    if (isfinite(f->error))
+        snprintf(w->others + used, sizeof w->others - used, ", %s %.3g", candidate->name,
+                 total / w->exact_s);
+    else
+        snprintf(w->others + used, sizeof w->others - used, ", %s %s", candidate->name, f->text);
+    if (f->error <= p->eps && (total < w->least_s || o->only > 0)) {
+        w->least_s = total;
+        *best = c;
+    }
+    return KMV_OK;
+}
+
 /* Ask the candidates that have not been asked (searching: those that search only) and take the
  * cheapest; its number, or CANDIDATES_MAX for exact. */
 static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
 {
-    planner *p = w->p;
-    const opts *o = p->options;
-    const double applies = (double)o->applies;
     kmv_status st;
 
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
-        const kmv_candidate *candidate = kmv_candidate_table[c];
-        kmv_forecast *f = &w->forecast[c];
-        const size_t used = strlen(w->others);
-        double total;
-
-        if (w->asked[c] || (searching && !candidate->searches))
+        if (w->asked[c] || (searching && !kmv_candidate_table[c]->searches))
             continue;
-        w->asked[c] = 1;
-        if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
-                                      o->only > 0 ? INFINITY : w->least_s - w->certify_s, f,
-                                      &w->draft[c], err)) != KMV_OK)
+        if ((st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
-        total = f->prepare_s + applies * f->apply_s + w->certify_s;
-        if (isfinite(f->error))
-            snprintf(w->others + used, sizeof w->others - used, ", %s %.3g", candidate->name,
-                     total / w->exact_s);
-        else
-            snprintf(w->others + used, sizeof w->others - used, ", %s %s", candidate->name,
-                     f->text);
-        if (f->error <= p->eps && (total < w->least_s || o->only > 0)) {
-            w->least_s = total;
-            *best = c;
-        }
+    }
+    say(w, *best);
+    return KMV_OK;
+}
+
+/* A candidate that by its own look comes clearly below exact is asked alone, and taken if it does.
+ */
+static kmv_status ask_promising(planning *w, size_t *best, kmv_error *err)
+{
+    const planner *p = w->p;
+    const opts *o = p->options;
+    kmv_status st;
+
+    for (size_t c = 0; kmv_candidate_table[c] != NULL && *best == CANDIDATES_MAX; c++) {
+        const kmv_candidate *candidate = kmv_candidate_table[c];
+        double expected_s;
+
+        if (candidate->promise == NULL || o->only > 0 ||
+            !does(candidate, p->problem, w->context->settings->r))
+            continue;
+        if ((st = candidate->promise(p->problem, w->context, &w->speeds, (double)o->applies,
+                                     &expected_s, err)) != KMV_OK)
+            return st;
+        if (expected_s + w->certify_s < PROMISING * w->exact_s &&
+            (st = ask_one(w, c, best, err)) != KMV_OK)
+            return st;
     }
     say(w, *best);
     return KMV_OK;
@@ -280,8 +317,10 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     planner *p = w->p;
     const size_t n_q = p->problem->q->n, n_k = p->problem->k->n;
     const double most = sqrt((double)n_q * (double)n_k); /* of |K x| / |x|: entries are <= 1 */
+    const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
     size_t left = 1;
+    double oracle;
     kmv_status st;
 
     *best = CANDIDATES_MAX;
@@ -302,6 +341,16 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
             return st;
         if (p->eps < w->rounding)
             return take_float64(w, err);
+    }
+    if (left > 0 && ((st = ask_promising(w, best, err)) != KMV_OK || *best < CANDIDATES_MAX))
+        return st;
+    if (left > 0 && p->options->only == 0 &&
+        (oracle = kmv_pilot_oracle_pairs(&p->pilot, p->eps)) > BY_ORACLE * per_row) {
+        snprintf(p->decision, sizeof p->decision,
+                 "auto: exact, since from %zu rows even with the large entries known some %.3g of "
+                 "%.3g pairs per row would be needed",
+                 p->pilot.count, oracle, per_row);
+        return KMV_OK;
     }
     if (left > 0 && (st = turn_away(w, &left, err)) != KMV_OK)
         return st;

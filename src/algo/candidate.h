@@ -38,6 +38,12 @@ typedef struct kmv_candidate {
     int own_points;   /* reads not the pilot's packed points, which are packed for others only */
     int searches;     /* wins by finding large entries, not where sampling alone suffices */
 
+    /** NULL, or: seconds that this candidate expects to need for `applies` products, by a short
+     * look of its own at the points, before others are asked; infinite where it sees no promise. */
+    kmv_status (*promise)(const kmv_problem *problem, const kmv_prepare_context *context,
+                          const kmv_speeds *speeds, double applies, double *expected_s,
+                          kmv_error *err);
+
     /**
      * Seconds below which this candidate is not expected to come for `applies` products, however
      * well it goes, the shared pilot not counted: from counts alone where the pilot has no rows

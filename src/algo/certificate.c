@@ -142,33 +142,43 @@ void kmv_certifier_destroy(kmv_certifier *c)
     kmv_free(c);
 }
 
-static double largest_of(const double *v, size_t count)
+/* A unit of lengths, the power of two above the largest |v|, whose inverse is finite. */
+static double unit_of(const double *v, size_t count)
 {
-    double most = 0;
+    enum { WIDE = 8, LOWEST = -1000 };
+    double most[WIDE] = {0};
+    int exponent;
 
-    for (size_t i = 0; i < count; i++)
-        most = fmax(most, fabs(v[i]));
-    return most;
+    for (size_t i = 0; i + WIDE <= count; i += WIDE) {
+        for (size_t t = 0; t < WIDE; t++)
+            most[t] = fabs(v[i + t]) > most[t] ? fabs(v[i + t]) : most[t];
+    }
+    for (size_t i = count / WIDE * WIDE; i < count; i++)
+        most[0] = fmax(most[0], fabs(v[i]));
+    for (size_t t = 1; t < WIDE; t++)
+        most[0] = fmax(most[0], most[t]);
+    frexp(most[0], &exponent);
+    return ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
 }
 
-/* |v|^2 in units of unit^2. */
-static double norm2(const double *v, size_t count, double unit)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < count; i++)
-        sum += (v[i] / unit) * (v[i] / unit);
-    return sum;
-}
-
-/* |v - c|^2 in units of unit^2. */
+/* |v - c|^2 in units of unit^2, c NULL for zero; four sums, or additions would wait for each other.
+ */
 static double distance2(const double *v, const double *c, size_t count, double unit)
 {
-    double sum = 0;
+    const double factor = 1 / unit;
+    double sum[4] = {0};
 
-    for (size_t i = 0; i < count; i++)
-        sum += (v[i] - c[i]) / unit * ((v[i] - c[i]) / unit);
-    return sum;
+    for (size_t i = 0; i < count; i++) {
+        const double w = factor * (c != NULL ? v[i] - c[i] : v[i]);
+
+        sum[i % 4] += w * w;
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static double norm2(const double *v, size_t count, double unit)
+{
+    return distance2(v, NULL, count, unit);
 }
 
 /* The reach of a row: the most its exact value can be, from zero (gauss) or from the mean of X
@@ -188,10 +198,12 @@ static void set_mean(kmv_certifier *c, const kmv_apply_context *context)
 {
     const size_t n_k = c->set.problem->k->n, r = context->r;
 
+    const double share = 1 / (double)n_k;
+
     memset(c->mean, 0, r * sizeof *c->mean);
     for (size_t j = 0; j < n_k && c->set.problem->matrix == KMV_SOFTMAX; j++) {
         for (size_t col = 0; col < r; col++)
-            c->mean[col] += context->x[j * r + col] / (double)n_k;
+            c->mean[col] += share * context->x[j * r + col];
     }
 }
 
@@ -204,16 +216,19 @@ static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, doubl
     size_t seen = 0;
 
     set_mean(c, context);
+#pragma omp parallel for num_threads(kmv_threads_for(4.0 * (double)(n_q * r), c->set.threads))     \
+    schedule(static)
+    for (size_t i = 0; i < n_q; i++)
+        c->weight[i] = sqrt(distance2(context->y + i * r, c->mean, r, unit));
     for (size_t i = 0; i < n_q; i++) {
         const size_t visible = p->causal ? i + n_k - n_q + 1 : n_k;
-        double length = sqrt(distance2(context->y + i * r, c->mean, r, unit));
 
         if (c->set.kind == KMV_CERTIFY_RANGE) {
             for (; seen < visible; seen++)
                 add_reach(c, context, seen, unit, &reach);
-            length += reach;
+            c->weight[i] += reach;
         }
-        c->weight[i] = length * length;
+        c->weight[i] *= c->weight[i];
         total += c->weight[i];
         c->weight_to[i] = total;
     }
@@ -271,7 +286,7 @@ void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t ke
 {
     const kmv_problem *problem = c->set.problem;
     const size_t n_q = problem->q->n, n_k = problem->k->n, r = context->r, rows = c->set.rows;
-    const double unit = largest_of(context->x, n_k * r);
+    const double unit = unit_of(context->x, n_k * r);
     const double x_norm2 = norm2(context->x, n_k * r, unit);
     size_t uniform = 0;
     double total, share, mean = 0, row_max = 0, upper;
