@@ -171,6 +171,8 @@ bench: $(BUILD)/kmv ## the main job, in about 5 minutes; started again it resume
 
 reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resumes
 	@rc=0; for c in $(filter-out configs/smoke.ini configs/bench.ini,$(sort $(wildcard configs/*.ini))); do \
+	    file=$$(sed -n 's/^file = \(datasets\/cache\/[^:]*\).*/\1/p' $$c | head -n 1); \
+	    if [ -n "$$file" ] && [ ! -f "$$file" ]; then echo "$$c: left out, $$file is not there"; continue; fi; \
 	    echo "$$c"; $(BUILD)/kmv run $$c -o results/$$(basename $$c .ini) || rc=$$?; done; exit $$rc
 
 report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
