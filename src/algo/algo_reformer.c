@@ -68,7 +68,7 @@ typedef struct {
     int threads;
     kmv_lsh_rounds rounds;
     packed_round *packed;
-    kmv_values values;
+    kmv_values first, values; /* in the order of round 0; of the round at work */
     kmv_pair_space *space;
     kmv_softmax_sums total;
     char *text;
@@ -88,6 +88,7 @@ static void destroy(void *s)
     }
     kmv_free(st->packed);
     kmv_lsh_rounds_clear(&st->rounds);
+    kmv_values_clear(&st->first);
     kmv_values_clear(&st->values);
     kmv_pair_space_destroy(st->space);
     kmv_softmax_sums_clear(&st->total);
@@ -168,6 +169,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     s->text = context->text;
     s->text_size = context->text_size;
     if ((st = build(s, opt, context, tile, err)) != KMV_OK ||
+        (st = kmv_values_init(&s->first, tile, n_k, r, err)) != KMV_OK ||
         (st = kmv_values_init(&s->values, tile, n_k, r, err)) != KMV_OK ||
         (st = kmv_pair_space_create(tile, r, s->threads, &s->space, err)) != KMV_OK ||
         (st = kmv_softmax_sums_init(&s->total, tile, n_q, r, err)) != KMV_OK) {
@@ -196,11 +198,10 @@ static void fill_weights(const state *s, size_t t, size_t query, size_t first, s
     memset(weight, 0, count * sizeof *weight);
     for (size_t u = 0; u < l->rounds; u++) {
         const uint32_t *place = s->packed[t].place + u * l->n_k + first;
-        /* Places are below 2^31 or the next differences are off; unsigned, they wrap around. */
         const uint32_t least = l->lo[u * l->n_q + query], span = l->hi[u * l->n_q + query] - least;
 
         for (size_t j = from; j < to; j++)
-            meets[j] += place[j] - least < span;
+            meets[j] += place[j] - least < span; /* places before it wrap around */
     }
     for (size_t j = from; j < to; j++)
         weight[j] = 1 / (float)meets[j];
@@ -254,6 +255,23 @@ static void attend_round(state *s, size_t t, kmv_cost *cost)
     cost->flops += 2 * pairs * (double)(d + r);
 }
 
+/* Values in the order of round t from those in the order of round 0: floats are moved where loading
+ * them anew would search for their unit and round them again. */
+static void order_values(state *s, size_t t)
+{
+    const kmv_values *from = &s->first;
+    const uint32_t *place = s->packed[t].place; /* in round 0 */
+    const size_t n = s->rounds.n_k, ld = from->ld, width = s->packed[t].k.width;
+    const size_t padded = (n + width - 1) / width * width;
+
+    s->values.r = from->r;
+    s->values.unit = from->unit;
+#pragma omp parallel for num_threads(kmv_threads_for((double)(n * ld), s->threads)) schedule(static)
+    for (size_t j = 0; j < n; j++)
+        memcpy(s->values.x + j * ld, from->x + place[j] * ld, ld * sizeof *from->x);
+    memset(s->values.x + n * ld, 0, (padded - n) * ld * sizeof *from->x);
+}
+
 static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err)
 {
     state *s = state_;
@@ -262,8 +280,9 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
 
     (void)err;
     kmv_softmax_sums_reset(&s->total, 0, n_q);
+    kmv_values_load(&s->first, &s->packed[0].k, context->x, r, s->threads);
     for (size_t t = 0; t < s->rounds.rounds; t++) {
-        kmv_values_load(&s->values, &s->packed[t].k, context->x, r, s->threads);
+        order_values(s, t);
         attend_round(s, t, context->cost);
     }
     for (size_t i = 0; i < n_q; i++) {

@@ -1,6 +1,7 @@
 /* algo/lsh_rounds.c - see lsh_rounds.h. */
 #include "algo/lsh_rounds.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -34,16 +35,19 @@ static void hashing_clear(hashing *h)
     kmv_free(h->start);
 }
 
-/* Place of the largest of (product, -product); the first one of several. */
+/* Place of the largest of (product, -product), which has the largest magnitude; the first one of
+ * several. */
 static uint32_t largest_of(const float *product, size_t count)
 {
-    size_t most = 0, least = 0;
+    float top = 0;
+    size_t b = 0;
 
-    for (size_t b = 1; b < count; b++) {
-        most = product[b] > product[most] ? b : most;
-        least = product[b] < product[least] ? b : least;
-    }
-    return (uint32_t)(product[most] >= -product[least] ? most : count + least);
+#pragma omp simd reduction(max : top)
+    for (size_t i = 0; i < count; i++)
+        top = fabsf(product[i]) > top ? fabsf(product[i]) : top;
+    while (b + 1 < count && fabsf(product[b]) < top)
+        b++;
+    return (uint32_t)(product[b] >= 0 ? b : count + b);
 }
 
 static void bucket_points(const hashing *h, const kmv_points *points, int threads, uint32_t *bucket,
