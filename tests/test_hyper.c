@@ -30,7 +30,8 @@ static void repeatable(void **state)
     attention_check_repeatable("hyper", "block=16,samples=20,draw=values,centred=yes", KMV_SOFTMAX,
                                0, 1);
     attention_check_repeatable("hyper", "block=16,samples=20,base=30", KMV_SOFTMAX, 1, 1);
-    attention_check_repeatable("hyper", "base=400", KMV_SOFTMAX, 1, 0);
+    /* Nothing is drawn here, but hashes order the keys of a block, hence how sums are rounded. */
+    attention_check_repeatable("hyper", "base=400", KMV_SOFTMAX, 1, 1);
 }
 
 /* All values 1: whatever is drawn, an average of them is 1, and no masked key is among them. */
