@@ -435,7 +435,7 @@ kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_co
     if (!all)
         pack_sample(a, context, drawn, unit);
 #pragma omp parallel for num_threads(a->threads) schedule(dynamic, 2) reduction(+ : pairs)         \
-    reduction(& : good)
+    reduction(min : good)
     for (size_t m = 0; m < a->queries.count; m++) {
         /* Causal blocks grow: the long ones first. */
         const size_t block = a->queries.count - 1 - m;

@@ -169,7 +169,7 @@ int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, doubl
     int good = 1;
 
     kmv_softmax_sums_reset(&p->sums, 0, p->queries.capacity);
-#pragma omp parallel num_threads(p->threads) reduction(+ : pairs) reduction(& : good)
+#pragma omp parallel num_threads(p->threads) reduction(+ : pairs) reduction(min : good)
     {
         kmv_leaf_sums *room = p->rooms + omp_get_thread_num();
 
