@@ -193,3 +193,25 @@ void attention_check_repeatable(const char *algo, const char *options, kmv_matri
     free(first);
     attention_clear(&a);
 }
+
+void attention_check_masked(const char *algo, const char *options, size_t n_q, size_t n_k,
+                            double far, double tolerance)
+{
+    attention a;
+
+    attention_make(&a, (attention_shape){.n_q = n_q,
+                                         .n_k = n_k,
+                                         .d = 5,
+                                         .r = 1,
+                                         .matrix = KMV_SOFTMAX,
+                                         .causal = 1,
+                                         .sigma = 2,
+                                         .spread = 1,
+                                         .seed = 5});
+    for (size_t j = 0; j < n_k; j++)
+        a.x[j] = j == n_k - 1 ? far : 1;
+    attention_run(&a, algo, options, NULL, 2, 3, NULL);
+    for (size_t i = 0; i < n_q - 1; i++)
+        CHECK_CLOSE(a.y[i], 1, tolerance);
+    attention_clear(&a);
+}

@@ -43,6 +43,11 @@ double attention_size(const attention *a);
 void attention_check_exact(const char *algo, const char *options, kmv_matrix matrix, int causal,
                            int more_queries);
 
+/** Causal: all values are 1 but that of the last key, `far`, which the last query alone sees; so
+ *  every other row is 1 whatever is drawn, within tolerance. */
+void attention_check_masked(const char *algo, const char *options, size_t n_q, size_t n_k,
+                            double far, double tolerance);
+
 /** Equal bits for 1, 2 and 3 threads; another seed gives others where `random`; apply does not
  *  allocate; fewer columns than planned; rows of y all written. */
 void attention_check_repeatable(const char *algo, const char *options, kmv_matrix matrix,
