@@ -235,6 +235,9 @@ kmv_status kmv_plan_create(const kmv_algo *a, const kmv_problem *p, const char *
 kmv_status kmv_plan_apply(kmv_plan *plan, const double *x, size_t r, double *y, kmv_report *report,
                           kmv_error *err);
 
+/** What the preparation cost. */
+kmv_cost kmv_plan_prepare_cost(const kmv_plan *plan);
+
 /** NULL is harmless. */
 void kmv_plan_destroy(kmv_plan *plan);
 

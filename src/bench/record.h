@@ -21,7 +21,8 @@ typedef struct {
     double threads;
     char seed[24];
     /* what it cost */
-    double t_prepare_s, t_apply_s, t_certify_s, iters, pairs_frac, flops, mem_peak_b;
+    double t_prepare_s, t_prepare_first_s, t_apply_s, t_certify_s, iters;
+    double pairs_frac, flops, mem_peak_b;
     /* how wrong it was */
     double err_l2, err_lo, err_hi;
     char err_kind[24];
