@@ -57,8 +57,9 @@ static kmv_status prepare(const kmv_problem *problem, const void *options,
         return KMV_OK;
     }
     if (problem->matrix == KMV_SOFTMAX) {
-        if ((st = kmv_leaf_product_create(&s->problem, tile, n_q, context->settings->r, s->threads,
-                                          &s->softmax, context->cost, err)) != KMV_OK)
+        if ((st = kmv_leaf_product_create(&s->problem, tile, KMV_ATTEND_PARTS_MAX, n_q,
+                                          context->settings->r, s->threads, &s->softmax,
+                                          context->cost, err)) != KMV_OK)
             goto out;
         kmv_leaf_product_queries(s->softmax, NULL, n_q, context->cost);
         kmv_leaf_product_describe(s->softmax, context->text, context->text_size);

@@ -85,7 +85,7 @@ struct kmv_certifier {
     double *z;
     double *weight;    /* n_q: w_i */
     double *weight_to; /* n_q: w_0 + ... + w_i */
-    double *mean;      /* softmax: of the rows of X */
+    double *mean;      /* softmax: of some rows of X */
 };
 
 kmv_status kmv_certifier_create(const kmv_certifier_setup *setup, kmv_certifier **out,
@@ -142,23 +142,49 @@ void kmv_certifier_destroy(kmv_certifier *c)
     kmv_free(c);
 }
 
-/* A unit of lengths, the power of two above the largest |v|, whose inverse is finite. */
-static double unit_of(const double *v, size_t count)
+/* The size of X: in units of `unit`, a power of two near its largest entry where squares would
+ * leave double, |X|_F^2 is norm2. Pieces are added up in order, whoever computed them. */
+typedef struct {
+    double unit, norm2;
+} x_size;
+
+static double norm2_of(const double *v, size_t count, double factor, int threads)
 {
-    enum { WIDE = 8, LOWEST = -1000 };
-    double most[WIDE] = {0};
+    enum { PIECES = 64 };
+    const size_t each = count / PIECES + 1;
+    double sums[PIECES], total = 0;
+
+#pragma omp parallel for num_threads(kmv_threads_for(4.0 * (double)count, threads)) schedule(static)
+    for (size_t m = 0; m < PIECES; m++) {
+        const size_t first = m * each < count ? m * each : count;
+        const size_t end = count - first < each ? count : first + each;
+        double sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t i = first; i < end; i++)
+            sum += (factor * v[i]) * (factor * v[i]);
+        sums[m] = sum;
+    }
+    for (size_t m = 0; m < PIECES; m++)
+        total += sums[m];
+    return total;
+}
+
+static x_size size_of(const double *v, size_t count, int threads)
+{
+    enum { LOWEST = -1000 };
+    x_size s = {1, norm2_of(v, count, 1, threads)};
+    double largest = 0;
     int exponent;
 
-    for (size_t i = 0; i + WIDE <= count; i += WIDE) {
-        for (size_t t = 0; t < WIDE; t++)
-            most[t] = fabs(v[i + t]) > most[t] ? fabs(v[i + t]) : most[t];
-    }
-    for (size_t i = count / WIDE * WIDE; i < count; i++)
-        most[0] = fmax(most[0], fabs(v[i]));
-    for (size_t t = 1; t < WIDE; t++)
-        most[0] = fmax(most[0], most[t]);
-    frexp(most[0], &exponent);
-    return ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
+    if (s.norm2 > 1e-200 && s.norm2 < 1e200)
+        return s;
+    for (size_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(v[i]));
+    frexp(largest, &exponent);
+    s.unit = ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
+    s.norm2 = norm2_of(v, count, 1 / s.unit, threads);
+    return s;
 }
 
 /* |v - c|^2 in units of unit^2, c NULL for zero; four sums, or additions would wait for each other.
@@ -194,16 +220,18 @@ static void add_reach(const kmv_certifier *c, const kmv_apply_context *context, 
         *reach += sqrt(norm2(row, context->r, unit));
 }
 
+/* Weights may be taken from any vector: one near the mean, from some rows. As a running mean no sum
+ * overflows. */
 static void set_mean(kmv_certifier *c, const kmv_apply_context *context)
 {
-    const size_t n_k = c->set.problem->k->n, r = context->r;
-
-    const double share = 1 / (double)n_k;
+    enum { ROWS = 512 };
+    const size_t n_k = c->set.problem->k->n, r = context->r, step = n_k / ROWS + 1;
+    size_t count = 0;
 
     memset(c->mean, 0, r * sizeof *c->mean);
-    for (size_t j = 0; j < n_k && c->set.problem->matrix == KMV_SOFTMAX; j++) {
+    for (size_t j = 0; j < n_k && c->set.problem->matrix == KMV_SOFTMAX; j += step, count++) {
         for (size_t col = 0; col < r; col++)
-            c->mean[col] += share * context->x[j * r + col];
+            c->mean[col] += (context->x[j * r + col] - c->mean[col]) / (double)(count + 1);
     }
 }
 
@@ -286,8 +314,8 @@ void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t ke
 {
     const kmv_problem *problem = c->set.problem;
     const size_t n_q = problem->q->n, n_k = problem->k->n, r = context->r, rows = c->set.rows;
-    const double unit = unit_of(context->x, n_k * r);
-    const double x_norm2 = norm2(context->x, n_k * r, unit);
+    const x_size x = size_of(context->x, n_k * r, c->set.threads);
+    const double unit = x.unit, x_norm2 = x.norm2;
     size_t uniform = 0;
     double total, share, mean = 0, row_max = 0, upper;
 

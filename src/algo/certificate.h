@@ -76,8 +76,8 @@ typedef struct {
  * Judge context->y as the product with context->x; key names the stream of the rows. Allocates
  * nothing, adds rows n_k pairs to the context's cost, changes nothing else of it. Same result for
  * any number of threads. Gauss: B_i = sum of |x_j| over the keys that row i sees, since no entry
- * exceeds 1. Softmax: B_i = the largest |x_j - m| and |y_i - m| for |y_i|, m the mean of x, since a
- * row of P X is an average of rows of X.
+ * exceeds 1. Softmax: B_i = the largest |x_j - m| and |y_i - m| for |y_i|, m the mean of some rows
+ * of x, since a row of P X is an average of rows of X.
  */
 void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t key, double delta,
                  kmv_certificate *out);

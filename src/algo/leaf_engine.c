@@ -107,6 +107,11 @@ const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a)
     return &a->plan;
 }
 
+int kmv_leaf_engine_parts(const kmv_leaf_engine *a)
+{
+    return a->keys.parts;
+}
+
 static kmv_status make_rooms(kmv_leaf_engine *a, kmv_error *err)
 {
     kmv_status st;

@@ -32,6 +32,9 @@ int kmv_leaf_engine_too_large(const kmv_problem *problem, const kmv_tile *tile);
 /** What it has planned; lives as long as it does. */
 const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a);
 
+/** bfloat16 parts that a number is packed in, where the unit rounds. */
+int kmv_leaf_engine_parts(const kmv_leaf_engine *a);
+
 /** y ~ P x (gauss: G x) as context says; `effort` times the samples planned, infinite: every key is
  * computed. Allocates nothing. KMV_ENOTSUP where logits leave the range of float. */
 kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_context *context,

@@ -15,10 +15,10 @@
 enum {
     THRESHOLDS = 18,
     SHIFT = 22,
-    LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many */
-    ROUNDS = 6,      /* of the fixed point that sets the number of samples */
-    ROW_PAD = 16,    /* else the rows of a block would meet in one set of the cache */
-    HALVES = 2       /* of the pilot, each summed up by one thread */
+    LOOKED_AT = 1024, /* columns looked at while comparing thresholds, about */
+    ROUNDS = 6,       /* of the fixed point that sets the number of samples */
+    ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
+    HALVES = 2        /* of the pilot, each summed up by one thread */
 };
 
 static const float LARGEST_SHARE = 0.25f, LARGEST_MASS = 4; /* softmax; gauss */
@@ -83,74 +83,109 @@ typedef struct {
     float *s[3]; /* scores by the first half, the second, both; sum 1 each */
 } mixture;
 
-/* One part of the mixture as it adds to a score: its total over all columns. */
-static void part_sums(const mixture *m, double sum[4])
-{
-    sum[0] = sum[1] = sum[2] = sum[3] = 0;
-    for (size_t j = 0; j < m->n; j++) {
-        const float v = m->value2 != NULL ? m->value2[j] : 1;
+/* What is summed up in float before it is added in double. */
+enum { PIECE = 1024 };
 
-        sum[0] += (double)sqrtf(m->c2[0][j] * v);
-        sum[1] += (double)sqrtf(m->c2[1][j] * v);
-        sum[2] += (double)sqrtf(m->prior2[j] * v);
-        sum[3] += (double)sqrtf(v);
+/* out_j = sqrt(c_j v_j); returns their sum. v NULL: ones. */
+static double take_roots(const float *c, const float *v, size_t n, float *out)
+{
+    double total = 0;
+
+    for (size_t first = 0; first < n; first += PIECE) {
+        const size_t end = first + PIECE < n ? first + PIECE : n;
+        float sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t j = first; j < end; j++) {
+            const float root = sqrtf(v != NULL ? c[j] * v[j] : c[j]);
+
+            out[j] = root;
+            sum += root;
+        }
+        total += (double)sum;
     }
+    return total;
+}
+
+static double sum_of_roots(const float *v, size_t n)
+{
+    double total = 0;
+
+    for (size_t first = 0; first < n; first += PIECE) {
+        const size_t end = first + PIECE < n ? first + PIECE : n;
+        float sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t j = first; j < end; j++)
+            sum += sqrtf(v[j]);
+        total += (double)sum;
+    }
+    return total;
+}
+
+static float share_of(double part, double sum)
+{
+    return sum > 0 ? (float)(part / sum) : 0;
 }
 
 static void set_scores(const mixture *m)
 {
-    double sum[4];
-    float by_pilot[2], by_prior, even;
+    const float *v = m->value2;
+    float *s0 = m->s[0], *s1 = m->s[1], *s2 = m->s[2];
+    const float first = share_of(BY_PILOT, take_roots(m->c2[0], v, m->n, s0));
+    const float second = share_of(BY_PILOT, take_roots(m->c2[1], v, m->n, s1));
+    const float by_prior = share_of(BY_PRIOR, take_roots(m->prior2, v, m->n, s2));
+    const float even =
+        share_of(1 - BY_PILOT - BY_PRIOR, v != NULL ? sum_of_roots(v, m->n) : (double)m->n);
 
-    part_sums(m, sum);
-    by_pilot[0] = sum[0] > 0 ? (float)(BY_PILOT / sum[0]) : 0;
-    by_pilot[1] = sum[1] > 0 ? (float)(BY_PILOT / sum[1]) : 0;
-    by_prior = sum[2] > 0 ? (float)(BY_PRIOR / sum[2]) : 0;
-    even = sum[3] > 0 ? (float)((1 - BY_PILOT - BY_PRIOR) / sum[3]) : 0;
+#pragma omp simd
     for (size_t j = 0; j < m->n; j++) {
-        const float v = m->value2 != NULL ? m->value2[j] : 1;
-        const float base = by_prior * sqrtf(m->prior2[j] * v) + even * sqrtf(v);
-        const float a = by_pilot[0] * sqrtf(m->c2[0][j] * v);
-        const float b = by_pilot[1] * sqrtf(m->c2[1][j] * v);
+        const float base = by_prior * s2[j] + even * (v != NULL ? sqrtf(v[j]) : 1);
+        const float a = first * s0[j], b = second * s1[j];
 
-        m->s[0][j] = base + a;
-        m->s[1][j] = base + b;
-        m->s[2][j] = base + 0.5f * (a + b);
+        s0[j] = base + a;
+        s1[j] = base + b;
+        s2[j] = base + 0.5f * (a + b);
+    }
+}
+
+/* Sums of c_j^2 v_j / s_j and of c_j^2 v_j over the columns with m s_j < 1. */
+static void add_uncertain(const mixture *x, const float *c2, const float *s, float m, double *ratio,
+                          double *whole)
+{
+    const float *v = x->value2;
+
+    for (size_t first = 0; first < x->n; first += PIECE) {
+        const size_t end = first + PIECE < x->n ? first + PIECE : x->n;
+        float by_score = 0, alone = 0;
+
+#pragma omp simd reduction(+ : by_score, alone)
+        for (size_t j = first; j < end; j++) {
+            const float a = v != NULL ? c2[j] * v[j] : c2[j];
+            const float square = s[j] * m < 1 ? a : 0;
+
+            alone += square;
+            by_score += square > 0 ? square / s[j] : 0;
+        }
+        *ratio += (double)by_score;
+        *whole += (double)alone;
     }
 }
 
 /* The m, p_j = min(1, m s_j), for which V, planned on one half and judged by the other, is the
- * target: m = sum c^2/s / (target + sum c^2) over the columns with p < 1. */
-static double samples_for(const mixture *x, double target)
+ * target: m = sum c^2/s / (target + sum c^2) over the columns with p < 1, from a first guess. Of
+ * the columns looked at the scores sum to 1, and their share of V is judged. */
+static double samples_for(const mixture *x, double target, double guess)
 {
-    double ratio = 0, whole = 0, m = 0, last = -1;
+    double m = guess, last = -1;
 
-    for (size_t j = 0; j < x->n; j++) {
-        const float v = x->value2 != NULL ? x->value2[j] : 1;
-        const float a = x->c2[1][j] * v, b = x->c2[0][j] * v;
-
-        ratio += (double)(a > 0 ? a / x->s[0][j] : 0) + (double)(b > 0 ? b / x->s[1][j] : 0);
-        whole += (double)(a + b);
-    }
     for (int round = 0; round < ROUNDS && !(fabs(m - last) <= CLOSE * m); round++) {
-        double ratio_left = ratio, whole_left = whole;
+        double ratio = 0, whole = 0;
 
-        for (size_t j = 0; j < x->n && round > 0; j++) { /* few are taken for certain */
-            const float v = x->value2 != NULL ? x->value2[j] : 1;
-            const float a = x->c2[1][j] * v, b = x->c2[0][j] * v;
-
-            if ((double)x->s[0][j] * m >= 1) {
-                ratio_left -= a > 0 ? (double)(a / x->s[0][j]) : 0;
-                whole_left -= (double)a;
-            }
-            if ((double)x->s[1][j] * m >= 1) {
-                ratio_left -= b > 0 ? (double)(b / x->s[1][j]) : 0;
-                whole_left -= (double)b;
-            }
-        }
-        /* Of the columns looked at the scores sum to 1, and their share of V is judged. */
+        add_uncertain(x, x->c2[1], x->s[0], (float)m, &ratio, &whole);
+        add_uncertain(x, x->c2[0], x->s[1], (float)m, &ratio, &whole);
         last = m;
-        m = fmax(0, ratio_left) / 2 * x->stride / (target + fmax(0, whole_left) / 2 * x->stride);
+        m = ratio / 2 * x->stride / (target + whole / 2 * x->stride);
     }
     return m;
 }
@@ -167,7 +202,7 @@ double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const fl
     double m, sum = 0;
 
     set_scores(&x);
-    m = samples_for(&x, target);
+    m = samples_for(&x, target, 0);
     for (size_t j = 0; j < n; j++) {
         const double wanted = m * (double)x.s[2][j];
 
@@ -280,35 +315,64 @@ typedef struct {
     float *prior2; /* (THRESHOLDS + 1) x leaves, by the number of thresholds at which it is light */
 } forecast;
 
-static void forecast_all(const survey *s, forecast *f)
-{
-    const size_t leaves = s->keys->count, each = s->keys->each, width = s->queries->each;
-    double keys_at[THRESHOLDS + 1] = {0}, partial_keys = 0, sum = 0;
+/* Keys of whole leaves by the number of thresholds at which the leaf is light, times rows; those of
+ * partial leaves. */
+typedef struct {
+    double by_count[THRESHOLDS + 1], partial;
+} key_counts;
 
-    for (size_t b = 0; b < s->scores->blocks; b++) {
+/* Blocks of one half, every second one. */
+static void forecast_half(const survey *s, size_t half, float *prior2, key_counts *keys)
+{
+    const size_t leaves = s->keys->count, width = s->queries->each;
+    uint64_t rows_at[THRESHOLDS + 1] = {0};
+
+    *keys = (key_counts){0};
+    for (size_t b = half; b < s->scores->blocks; b += HALVES) {
         const size_t first = b * width, n_q = s->problem->q->n;
-        const double rows = (double)(n_q - first < width ? n_q - first : width);
+        const size_t rows = n_q - first < width ? n_q - first : width;
         const size_t partial = kmv_leaf_scores_partial(s->problem, s->queries, s->keys, b);
         const size_t visible =
             kmv_leaf_scores_visible(s->scores, s->problem, s->queries, s->keys, b);
+        const size_t whole = partial < leaves ? partial : leaves;
         const float *share = s->scores->share + b * s->scores->ld;
 
-        for (size_t l = 0; l < partial && l < leaves; l++) {
+        for (size_t l = 0; l < whole; l++) {
             const int count = light_at(s->largest, share[l], s->asked);
 
-            keys_at[count] += rows;
-            f->prior2[(size_t)count * leaves + l] += (float)rows * share[l] * share[l];
+            rows_at[count] += rows;
+            prior2[(size_t)count * leaves + l] += (float)rows * share[l] * share[l];
         }
-        partial_keys += rows * (double)(visible > partial ? visible - partial : 0);
+        keys->partial += (double)rows * (double)(visible > partial ? visible - partial : 0);
     }
-    f->most = partial_keys;
     for (int t = 0; t <= THRESHOLDS; t++)
-        f->most += keys_at[t];
-    f->most *= (double)each / (double)s->problem->q->n;
+        keys->by_count[t] = (double)rows_at[t];
+}
+
+static kmv_status forecast_all(const survey *s, forecast *f, int threads, kmv_error *err)
+{
+    const size_t each = s->keys->each, room = (THRESHOLDS + 1) * s->keys->count;
+    const double per_row = (double)each / (double)s->problem->q->n;
+    key_counts keys[HALVES];
+    double sum = 0;
+
+    if ((f->prior2 = kmv_alloc(HALVES * room, sizeof(float), "shares of leaves", err)) == NULL)
+        return KMV_ENOMEM;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (size_t half = 0; half < HALVES; half++)
+        forecast_half(s, half, f->prior2 + half * room, keys + half);
+    for (size_t m = 0; m < room; m++)
+        f->prior2[m] += f->prior2[room + m];
+    f->most = keys[0].partial + keys[1].partial;
+    for (int t = 0; t <= THRESHOLDS; t++)
+        f->most += keys[0].by_count[t] + keys[1].by_count[t];
+    f->most *= per_row;
     for (int t = 0; t < THRESHOLDS; t++) {
-        sum += keys_at[t]; /* light at no more than t thresholds: visited at number t */
-        f->visited[t] = (sum + partial_keys) * (double)each / (double)s->problem->q->n;
+        /* Light at no more than t thresholds: visited at number t. */
+        sum += keys[0].by_count[t] + keys[1].by_count[t];
+        f->visited[t] = (sum + keys[0].partial + keys[1].partial) * per_row;
     }
+    return KMV_OK;
 }
 
 /* What is light at threshold t: everything light at more than t. Adds the last of it, for one leaf
@@ -325,23 +389,23 @@ static size_t add_light(const survey *s, const forecast *f, int t, size_t stride
 
         rows[g % 2] += left < s->queries->each ? left : s->queries->each;
     }
-    for (size_t h = 0; h < 2; h++) {
-        const float *sums = s->sums + (h * THRESHOLDS + (size_t)t) * s->n;
-        const float scale = (float)(n_q / (double)rows[h]);
-
-        for (size_t l = 0, at = 0; l < leaves; l += stride, at += each) {
-            const size_t first = l * each, count = n_k - first < each ? n_k - first : each;
-
-            for (size_t j = 0; j < count; j++)
-                plan->c2[h][at + j] += scale * sums[first + j];
-        }
-    }
     for (size_t l = 0; l < leaves; l += stride) {
+        const size_t first = l * each, count = n_k - first < each ? n_k - first : each;
         const float add = f->prior2[(size_t)(t + 1) * leaves + l] / (float)(each * each);
-        const size_t count = n_k - l * each < each ? n_k - l * each : each;
+        float *prior2 = plan->prior2 + used;
 
+        for (size_t h = 0; h < 2; h++) {
+            const float *sums = s->sums + (h * THRESHOLDS + (size_t)t) * s->n + first;
+            const float scale = (float)(n_q / (double)rows[h]);
+            float *c2 = plan->c2[h] + used;
+
+#pragma omp simd
+            for (size_t j = 0; j < count; j++)
+                c2[j] += scale * sums[j];
+        }
+#pragma omp simd
         for (size_t j = 0; j < count; j++)
-            plan->prior2[used + j] += add;
+            prior2[j] += add;
         used += count;
     }
     return used;
@@ -361,8 +425,8 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     const size_t n_k = s->problem->k->n;
     const double target = eps * eps * (double)n_k; /* values of square 1 */
     const double per_sample = f->most / (double)n_k;
-    const size_t stride = n_k > 1024 ? LEAF_STRIDE : 1;
-    double least = INFINITY;
+    const size_t stride = n_k > LOOKED_AT ? n_k / LOOKED_AT : 1;
+    double least = INFINITY, guess = 0;
     int best = THRESHOLDS - 1, worse = 0;
 
     clear_light(plan, n_k);
@@ -375,7 +439,8 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
         double m, pairs;
 
         set_scores(&x);
-        m = x.stride * samples_for(&x, target);
+        guess = samples_for(&x, target, guess);
+        m = x.stride * guess;
         pairs = f->visited[t] + (m < (double)n_k ? m : (double)n_k) * per_sample;
         worse = pairs <= least ? 0 : worse + 1; /* equal: no leaf is that small */
         if (pairs < least) {
@@ -446,13 +511,11 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     if ((out.c2[0] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.c2[1] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.prior2 = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
-        (score = kmv_alloc_raw(3 * n_k, sizeof *score, "scores of columns", err)) == NULL ||
-        (f.prior2 = kmv_alloc((THRESHOLDS + 1) * keys->count, sizeof(float), "shares of leaves",
-                              err)) == NULL)
+        (score = kmv_alloc_raw(3 * n_k, sizeof *score, "scores of columns", err)) == NULL)
         goto out;
-    if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK)
+    if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK ||
+        (st = forecast_all(&s, &f, threads, err)) != KMV_OK)
         goto out;
-    forecast_all(&s, &f);
     t = least_share > 0 ? 0 : best_threshold(&s, &f, eps, &out, score);
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)

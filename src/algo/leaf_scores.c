@@ -41,7 +41,7 @@ static kmv_status centroids(const kmv_points *k, const kmv_leaf_set *keys, int t
 
     if (st != KMV_OK)
         return st;
-#pragma omp parallel for num_threads(kmv_threads_for((double)(k->n * k->d), threads))              \
+#pragma omp parallel for num_threads(kmv_threads_for(4.0 * (double)(k->n * k->d), threads))        \
     schedule(static)
     for (size_t m = 0; m < keys->count; m++) {
         const size_t first = m * keys->each;

@@ -137,36 +137,46 @@ out:
     return st;
 }
 
-/* Whether all is finite, all zero, any negative; names the first value that is not finite. The loop
- * over everything keeps several results without a way out, so that it becomes vectors. */
-static kmv_status scan_x(const double *x, size_t n, size_t r, int *all_zero, int *negative,
-                         kmv_error *err)
+/* What a piece of x holds. */
+typedef struct {
+    double nought; /* NaN from infinities and NaN */
+    double least, most;
+} scanned;
+
+static scanned scan_piece(const double *x, size_t count)
 {
-    enum { WIDE = 8 };
-    const size_t count = n * r;
-    double nought[WIDE] = {0}, least[WIDE] = {0}, most[WIDE] = {0};
+    double nought = 0, least = 0, most = 0;
 
-    for (size_t j = 0; j < count; j += WIDE) {
-        double v[WIDE] = {0};
+#pragma omp simd reduction(+ : nought) reduction(min : least) reduction(max : most)
+    for (size_t j = 0; j < count; j++) {
+        nought += x[j] * 0;
+        least = x[j] < least ? x[j] : least;
+        most = x[j] > most ? x[j] : most;
+    }
+    return (scanned){nought, least, most};
+}
 
-        if (count - j >= WIDE)
-            memcpy(v, x + j, sizeof v);
-        else
-            memcpy(v, x + j, (count - j) * sizeof *v);
-        for (size_t t = 0; t < WIDE; t++) {
-            nought[t] += v[t] * 0; /* NaN from infinities and NaN */
-            least[t] = v[t] < least[t] ? v[t] : least[t];
-            most[t] = v[t] > most[t] ? v[t] : most[t];
-        }
+/* Whether all is finite, all zero, any negative; names the first value that is not finite. */
+static kmv_status scan_x(const double *x, size_t n, size_t r, int threads, int *all_zero,
+                         int *negative, kmv_error *err)
+{
+    enum { PIECE = 1 << 14 };
+    const size_t count = n * r, pieces = (count + PIECE - 1) / PIECE;
+    double nought = 0, least = 0, most = 0;
+
+#pragma omp parallel for num_threads(pieces > 4 ? threads : 1) schedule(static)                    \
+    reduction(+ : nought) reduction(min : least) reduction(max : most)
+    for (size_t m = 0; m < pieces; m++) {
+        const size_t first = m * PIECE, left = count - first;
+        const scanned s = scan_piece(x + first, left < PIECE ? left : PIECE);
+
+        nought += s.nought;
+        least = s.least < least ? s.least : least;
+        most = s.most > most ? s.most : most;
     }
-    for (size_t t = 1; t < WIDE; t++) {
-        nought[0] += nought[t];
-        least[0] = least[t] < least[0] ? least[t] : least[0];
-        most[0] = most[t] > most[0] ? most[t] : most[0];
-    }
-    *all_zero = least[0] == 0 && most[0] == 0;
-    *negative = least[0] < 0;
-    for (size_t j = 0; j < count && !(nought[0] == 0); j++) {
+    *all_zero = least == 0 && most == 0;
+    *negative = least < 0;
+    for (size_t j = 0; j < count && !(nought == 0); j++) {
         if (!isfinite(x[j]))
             return kmv_fail(err, KMV_EINVAL, "x: element [%zu, %zu] is %g, want finite", j / r,
                             j % r, x[j]);
@@ -193,7 +203,7 @@ kmv_status kmv_plan_apply(kmv_plan *plan, const double *x, size_t r, double *y, 
     if (r < 1 || r > plan->settings.r)
         return kmv_fail(err, KMV_EINVAL, "x: %zu columns, the plan was made for 1 to %zu", r,
                         plan->settings.r);
-    if ((st = scan_x(x, plan->problem.k->n, r, &all_zero, &negative, err)) != KMV_OK)
+    if ((st = scan_x(x, plan->problem.k->n, r, plan->threads, &all_zero, &negative, err)) != KMV_OK)
         return st;
     if (negative && !(plan->algo->flags & KMV_CAN_SIGNED))
         return kmv_fail(err, KMV_ENOTSUP, "%s: needs x >= 0", plan->algo->name);
@@ -218,6 +228,11 @@ kmv_status kmv_plan_apply(kmv_plan *plan, const double *x, size_t r, double *y, 
                                .threads = plan->threads,
                                .text = plan->text};
     return KMV_OK;
+}
+
+kmv_cost kmv_plan_prepare_cost(const kmv_plan *plan)
+{
+    return plan->prepare;
 }
 
 void kmv_plan_destroy(kmv_plan *plan)

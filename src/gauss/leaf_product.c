@@ -10,7 +10,7 @@
 #include "gauss/softmax.h"
 
 /* Keys and values of a chunk stay in L2 while all blocks pass. */
-enum { CHUNK_BYTES = 5 << 18, PARTS = KMV_ATTEND_PARTS_MAX, LOWEST = -1000 };
+enum { CHUNK_BYTES = 5 << 18, LOWEST = -1000 };
 
 struct kmv_leaf_product {
     const kmv_problem *problem;
@@ -60,9 +60,9 @@ static kmv_status make_rooms(kmv_leaf_product *p, size_t r, kmv_error *err)
     return KMV_OK;
 }
 
-kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, size_t rows,
-                                   size_t r, int threads, kmv_leaf_product **out, kmv_cost *cost,
-                                   kmv_error *err)
+kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *tile, int parts,
+                                   size_t rows, size_t r, int threads, kmv_leaf_product **out,
+                                   kmv_cost *cost, kmv_error *err)
 {
     const size_t n_k = problem->k->n, d = problem->q->d;
     const kmv_attend_unit unit = kmv_attend_unit_of(tile, d);
@@ -74,9 +74,9 @@ kmv_status kmv_leaf_product_create(const kmv_problem *problem, const kmv_tile *t
     p->problem = problem;
     p->threads = threads;
     if ((st = kmv_leaf_frame_init(&p->frame, problem, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&p->queries, &unit, 0, PARTS, rows, d, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&p->keys, &unit, 1, PARTS, n_k, d, err)) != KMV_OK ||
-        (st = kmv_leaf_values_init(&p->values, &unit, PARTS, n_k, r, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&p->queries, &unit, 0, parts, rows, d, err)) != KMV_OK ||
+        (st = kmv_leaf_set_init(&p->keys, &unit, 1, parts, n_k, d, err)) != KMV_OK ||
+        (st = kmv_leaf_values_init(&p->values, &unit, parts, n_k, r, err)) != KMV_OK ||
         (st = kmv_softmax_sums_init(&p->sums, tile, p->queries.capacity, r, err)) != KMV_OK ||
         (st = make_rooms(p, r, err)) != KMV_OK) {
         kmv_leaf_product_destroy(p);
@@ -95,9 +95,12 @@ void kmv_leaf_product_queries(kmv_leaf_product *p, const size_t *which, size_t n
 void kmv_leaf_product_describe(const kmv_leaf_product *p, char *text, size_t size)
 {
     const kmv_attend_unit *u = &p->queries.unit;
+    const int used = snprintf(text, size, "exact: all pairs, %s, %zu queries x %zu keys",
+                              u->tile->name, u->rows, u->keys);
 
-    snprintf(text, size, "exact: all pairs, %s, %zu queries x %zu keys%s", u->tile->name, u->rows,
-             u->keys, u->rounds ? ", 3 bfloat16 parts a number on the matrix unit" : "");
+    if (u->rounds && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used,
+                 ", %d bfloat16 parts a number on the matrix unit", p->keys.parts);
 }
 
 /* The block's sums over leaves first .. end - 1. Exponents are taken relative to the largest of the
@@ -124,7 +127,7 @@ static double attend(kmv_leaf_product *p, size_t block, size_t first, size_t end
     visit.count = end - first;
     u->exponents(u, p->queries.data + block * p->queries.size, p->queries.offset + row,
                  p->keys.data + first * p->keys.size, p->keys.offset + first * u->keys, 1,
-                 p->keys.d, PARTS, room->e, u->keys);
+                 p->keys.d, p->keys.parts, room->e, u->keys);
     for (size_t i = 0; i < u->rows; i++) {
         float top = -INFINITY;
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "gauss/pack.h"
 
-enum { CENTRE_ROWS = 512 };
+enum { CENTRE_ROWS = 128 };
 
 static const double LOG2_E = 1.44269504088896340736;
 static const float SUM_MAX = 0x1p100f;

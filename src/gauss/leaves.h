@@ -19,7 +19,7 @@ typedef struct {
     double square;            /* what squares of coordinates add: gauss: -s / 2; softmax: 0 */
 } kmv_leaf_frame;
 
-/** Means of up to 512 points each. KMV_ENOMEM. */
+/** Means of up to 128 points each. KMV_ENOMEM. */
 kmv_status kmv_leaf_frame_init(kmv_leaf_frame *f, const kmv_problem *problem, kmv_error *err);
 void kmv_leaf_frame_clear(kmv_leaf_frame *f);
 
