@@ -110,15 +110,25 @@ typedef struct {
     kmv_matrix matrix;
     int causal;   /* query i sees keys j <= i + n_k - n_q; needs n_q <= n_k */
     double sigma; /* finite, > 0; for softmax the logits are q.k / sigma^2 */
+    size_t heads; /* 0 and 1: one sequence of queries. More: q holds that many sequences of equal
+                     length one after the other, query heads that share the keys; a causal mask
+                     counts i within each, n_q being its length; errors are relative to
+                     sqrt(heads) |X|_F, as if each head had values of its own */
 } kmv_problem;
 
-/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, or
- *  causal with n_q > n_k. */
+/** KMV_OK, or KMV_EINVAL: no points, different d, sigma not finite and > 0, heads that do not
+ * divide the queries, or causal with n_q > n_k. */
 kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err);
 
 /** Entries of the matrix that the mask leaves: n_q n_k, or for causal the sum over i of
  *  i + n_k - n_q + 1. As double, since it may exceed 2^53 only beyond any use. */
 double kmv_problem_pairs(const kmv_problem *p);
+
+/** heads, 1 for 0. */
+size_t kmv_problem_heads(const kmv_problem *p);
+
+/** How many of the first keys query `row` sees: n_k, or by the causal mask. */
+size_t kmv_problem_sees(const kmv_problem *p, size_t row);
 
 /* ---- options --------------------------------------------------------------------------------- */
 
@@ -151,7 +161,8 @@ enum {
     KMV_CAN_COLUMNS = 1 << 3, /* r > 1 */
     KMV_CAN_SIGNED = 1 << 4,  /* x with negative entries */
     KMV_USES_EPS = 1 << 5,    /* eps (and delta) change what it does */
-    KMV_IS_RANDOM = 1 << 6    /* the seed changes the result */
+    KMV_IS_RANDOM = 1 << 6,   /* the seed changes the result */
+    KMV_CAN_HEADS = 1 << 7    /* several query heads at once under a causal mask */
 };
 
 typedef struct kmv_algo kmv_algo;

@@ -550,7 +550,7 @@ const kmv_algo kmv_algo_auto = {
                  "rows (certify=range: its bound is proved; model: coverage measured), else exact",
     .source = "this program",
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
-             KMV_USES_EPS | KMV_IS_RANDOM,
+             KMV_CAN_HEADS | KMV_USES_EPS | KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(opts),
     .prepare = prepare,

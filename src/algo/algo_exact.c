@@ -124,7 +124,8 @@ const kmv_algo kmv_algo_exact = {
     .summary = "all pairs by fused tiles: dot products, exponentials and sums in registers",
     .guarantee = "float32 rounding, made and tested for |y - Kx| <= 1e-5 |K|x||, not certified",
     .source = "baseline; softmax in one pass: Milakov & Gimelshein 2018, Dao et al. 2022",
-    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
+             KMV_CAN_HEADS,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -60,7 +60,8 @@ const kmv_algo kmv_algo_exact_f64 = {
         "proved: relative to sum_j K_ij |x_j|, at most (d + 24) 2.2e-16 (1 + D^2/sigma^2), "
         "D the largest distance",
     .source = "baseline; compensated sums: Neumaier 1974",
-    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
+             KMV_CAN_HEADS,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -51,13 +51,18 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
 {
     state *st = s;
     const size_t n_q = st->problem.q->n, r = context->r;
-    size_t taken = 0;
+    size_t taken = 0, added = 0;
 
     (void)err;
     memset(st->sum, 0, r * sizeof *st->sum);
     for (size_t i = 0; i < n_q; i++) {
         const size_t seen = kmv_row_sees(&st->problem, i);
 
+        if (seen < taken) { /* another head begins */
+            memset(st->sum, 0, r * sizeof *st->sum);
+            taken = 0;
+        }
+        added += seen - taken;
         for (; taken < seen; taken++) {
             for (size_t c = 0; c < r; c++)
                 st->sum[c] += context->x[taken * r + c];
@@ -65,7 +70,7 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
         for (size_t c = 0; c < r; c++)
             context->y[i * r + c] = st->sum[c] / (double)seen;
     }
-    context->cost->flops += (double)r * (double)(taken + n_q);
+    context->cost->flops += (double)r * (double)(added + n_q);
     return KMV_OK;
 }
 
@@ -74,7 +79,7 @@ const kmv_algo kmv_algo_mean = {
     .summary = "the mean of the values that a query sees: softmax with all logits equal",
     .guarantee = "none",
     .source = "baseline",
-    .flags = KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .flags = KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_CAN_HEADS,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

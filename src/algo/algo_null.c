@@ -31,7 +31,8 @@ const kmv_algo kmv_algo_null = {
     .summary = "y = 0",
     .guarantee = "error |Kx| / |x|: the error of answering nothing",
     .source = "baseline",
-    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
+    .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
+             KMV_CAN_HEADS,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -140,7 +140,7 @@ const kmv_algo kmv_algo_probe = {
     .source = "docs/method.md, docs/attention.md; sketches: Charikar 2002, cells by margin: Lv et "
               "al. 2007",
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
-             KMV_USES_EPS | KMV_IS_RANDOM,
+             KMV_CAN_HEADS | KMV_USES_EPS | KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(kmv_probe_options),
     .reject = reject,

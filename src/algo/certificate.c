@@ -239,7 +239,7 @@ static void set_mean(kmv_certifier *c, const kmv_apply_context *context)
 static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, double unit)
 {
     const kmv_problem *p = c->set.problem;
-    const size_t n_q = p->q->n, n_k = p->k->n, r = context->r;
+    const size_t n_q = p->q->n, r = context->r;
     double reach = 0, total = 0;
     size_t seen = 0;
 
@@ -249,9 +249,13 @@ static void weigh_rows(kmv_certifier *c, const kmv_apply_context *context, doubl
     for (size_t i = 0; i < n_q; i++)
         c->weight[i] = sqrt(distance2(context->y + i * r, c->mean, r, unit));
     for (size_t i = 0; i < n_q; i++) {
-        const size_t visible = p->causal ? i + n_k - n_q + 1 : n_k;
+        const size_t visible = kmv_problem_sees(p, i);
 
         if (c->set.kind == KMV_CERTIFY_RANGE) {
+            if (visible < seen) { /* another head begins */
+                seen = 0;
+                reach = 0;
+            }
             for (; seen < visible; seen++)
                 add_reach(c, context, seen, unit, &reach);
             c->weight[i] += reach;
@@ -315,7 +319,7 @@ void kmv_certify(kmv_certifier *c, const kmv_apply_context *context, uint64_t ke
     const kmv_problem *problem = c->set.problem;
     const size_t n_q = problem->q->n, n_k = problem->k->n, r = context->r, rows = c->set.rows;
     const x_size x = size_of(context->x, n_k * r, c->set.threads);
-    const double unit = x.unit, x_norm2 = x.norm2;
+    const double unit = x.unit, x_norm2 = x.norm2 * (double)kmv_problem_heads(problem);
     size_t uniform = 0;
     double total, share, mean = 0, row_max = 0, upper;
 

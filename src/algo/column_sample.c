@@ -173,7 +173,7 @@ static void add_column_norms(const kmv_packed *rows, const kmv_packed *keys,
                 tile->exp2(e, tile->rows * lanes);
             }
             if (problem->causal)
-                seen = rows->index[i] + problem->k->n - problem->q->n + 1;
+                seen = kmv_problem_sees(problem, rows->index[i]);
             for (size_t j = first; j < first + lanes && j < seen && j < keys->n; j++)
                 c2[j] += factor * (double)e[in_block * lanes + (j - first)];
         }

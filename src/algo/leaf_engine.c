@@ -430,7 +430,8 @@ kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_co
                                  kmv_error *err)
 {
     double unit;
-    const double norm2 = take_values(a, context->x, context->r, &unit);
+    const double norm2 =
+        (double)kmv_problem_heads(a->problem) * take_values(a, context->x, context->r, &unit);
     const int whole = a->plan.all || isinf(effort);
     const size_t drawn = whole ? SIZE_MAX : draw(a, context, norm2, effort);
     const int all = drawn == SIZE_MAX;

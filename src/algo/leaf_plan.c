@@ -423,7 +423,8 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
                           float *score)
 {
     const size_t n_k = s->problem->k->n;
-    const double target = eps * eps * (double)n_k; /* values of square 1 */
+    /* Values of square 1, for every head. */
+    const double target = eps * eps * (double)n_k * (double)kmv_problem_heads(s->problem);
     const double per_sample = f->most / (double)n_k;
     const size_t stride = n_k > LOOKED_AT ? n_k / LOOKED_AT : 1;
     double least = INFINITY, guess = 0;

@@ -20,7 +20,10 @@ void kmv_leaf_scores_clear(kmv_leaf_scores *s)
 size_t kmv_leaf_scores_visible(const kmv_leaf_scores *s, const kmv_problem *problem,
                                const kmv_leaf_set *queries, const kmv_leaf_set *keys, size_t block)
 {
-    const size_t seen = kmv_leaf_seen(problem, (block + 1) * queries->each - 1);
+    const size_t first = block * queries->each, last = first + queries->each - 1;
+    const size_t end = kmv_leaf_seen(problem, last);
+    /* Where another head begins within the block, the last row of the one before sees all. */
+    const size_t seen = end < kmv_leaf_seen(problem, first) ? problem->k->n : end;
     const size_t leaves = (seen + keys->each - 1) / keys->each;
 
     return leaves < s->leaves ? leaves : s->leaves;
@@ -29,8 +32,15 @@ size_t kmv_leaf_scores_visible(const kmv_leaf_scores *s, const kmv_problem *prob
 size_t kmv_leaf_scores_partial(const kmv_problem *problem, const kmv_leaf_set *queries,
                                const kmv_leaf_set *keys, size_t block)
 {
-    return problem->causal ? kmv_leaf_seen(problem, block * queries->each) / keys->each
-                           : keys->count;
+    const size_t first = block * queries->each;
+    const size_t seen = kmv_leaf_seen(problem, first);
+
+    if (!problem->causal)
+        return keys->count;
+    /* Where another head begins within the block, its first row sees least. */
+    return (kmv_leaf_seen(problem, first + queries->each - 1) < seen ? kmv_leaf_seen(problem, 0)
+                                                                     : seen) /
+           keys->each;
 }
 
 /* Means of leaves, in stored coordinates. */

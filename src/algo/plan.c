@@ -35,6 +35,8 @@ static const char *flags_reject(const kmv_algo *a, const kmv_problem *p, size_t 
         return "does not do softmax matrices";
     if (p->causal && !(a->flags & KMV_CAN_CAUSAL))
         return "does not do causal masks";
+    if (p->causal && p->heads > 1 && (p->matrix == KMV_GAUSS || !(a->flags & KMV_CAN_HEADS)))
+        return "does causal masks of one query head at a time only";
     if (r > 1 && !(a->flags & KMV_CAN_COLUMNS))
         return "does one column only";
     if (signed_x && !(a->flags & KMV_CAN_SIGNED))

@@ -16,7 +16,7 @@ static const double LOG2_E = 1.44269504088896340736;
 
 size_t kmv_row_sees(const kmv_problem *p, size_t i)
 {
-    return p->causal ? i + p->k->n - p->q->n + 1 : p->k->n;
+    return kmv_problem_sees(p, i);
 }
 
 /* Mean of the keys, in double. */

@@ -3,6 +3,17 @@
 
 #include "base/status.h"
 
+size_t kmv_problem_heads(const kmv_problem *p)
+{
+    return p->heads > 1 ? p->heads : 1;
+}
+
+/* Queries of one head. */
+static size_t length_of(const kmv_problem *p)
+{
+    return p->q->n / kmv_problem_heads(p);
+}
+
 kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err)
 {
     if (p == NULL || p->q == NULL || p->k == NULL || p->q->x == NULL || p->k->x == NULL)
@@ -19,15 +30,32 @@ kmv_status kmv_problem_check(const kmv_problem *p, kmv_error *err)
     if (!isfinite(p->sigma * p->sigma))
         return kmv_fail(err, KMV_EINVAL, "sigma: want a number whose square is finite, got %g",
                         p->sigma);
-    if (p->causal && p->q->n > p->k->n)
+    if (p->q->n % kmv_problem_heads(p) != 0)
+        return kmv_fail(err, KMV_EINVAL,
+                        "problem: want queries in %zu heads of equal length, got %zu", p->heads,
+                        p->q->n);
+    if (p->causal && length_of(p) > p->k->n)
         return kmv_fail(err, KMV_EINVAL, "causal: want n_q <= n_k, got n_q = %zu, n_k = %zu",
-                        p->q->n, p->k->n);
+                        length_of(p), p->k->n);
     return KMV_OK;
 }
 
 double kmv_problem_pairs(const kmv_problem *p)
 {
-    const double n_q = (double)p->q->n, n_k = (double)p->k->n;
+    const double n_q = (double)length_of(p), n_k = (double)p->k->n;
 
-    return p->causal ? n_q * (n_k - n_q) + 0.5 * n_q * (n_q + 1) : n_q * n_k;
+    return (double)kmv_problem_heads(p) *
+           (p->causal ? n_q * (n_k - n_q) + 0.5 * n_q * (n_q + 1) : n_q * n_k);
+}
+
+size_t kmv_problem_sees(const kmv_problem *p, size_t row)
+{
+    size_t length;
+
+    if (!p->causal)
+        return p->k->n;
+    if (p->heads <= 1) /* it is asked often, and divisions are slow */
+        return row + p->k->n - p->q->n + 1;
+    length = length_of(p);
+    return row % length + p->k->n - length + 1;
 }

@@ -34,6 +34,7 @@ static kmv_status draw_rows(const kmv_judge_settings *s, const kmv_problem *p, c
     kmv_status st = KMV_ENOMEM;
 
     judge->n_q = judge->count = n_q;
+    judge->heads = p->heads;
     judge->rows = NULL;
     if (count == n_q || kmv_problem_pairs(p) <= s->pairs_max)
         return KMV_OK;
@@ -159,7 +160,8 @@ static kmv_status compute(const kmv_judge_settings *s, const kmv_problem *p, con
 
 static int wants_op_norm(const kmv_judge_settings *s, const kmv_problem *p)
 {
-    return p->matrix == KMV_SOFTMAX && kmv_problem_pairs(p) <= s->op_norm_pairs;
+    return p->matrix == KMV_SOFTMAX && !(p->causal && p->heads > 1) &&
+           kmv_problem_pairs(p) <= s->op_norm_pairs;
 }
 
 /* Norm and residual; NaN where the float exponents of the streamed matrix overflow. */

@@ -228,6 +228,13 @@ kmv_status kmv_measure(const kmv_dataset *data, size_t n, const kmv_measure_spec
         return st;
     p.q = &view.q;
     p.k = &view.k;
+    p.heads = view.heads;
+    if (p.causal && p.heads > 1) {
+        st = kmv_fail(err, KMV_ENOTSUP,
+                      "%s: a causal mask of several query heads at once is not measured",
+                      data->name);
+        goto out;
+    }
     if ((st = kmv_problem_check(&p, err)) != KMV_OK ||
         (st = choose_rows(spec, p.q->n, p.k->n, &rows, err)) != KMV_OK)
         goto out;

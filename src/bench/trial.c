@@ -41,7 +41,8 @@ static kmv_status open_view(const kmv_trial *t, kmv_view *view, kmv_problem *pro
         *problem = (kmv_problem){.q = &view->q,
                                  .k = &view->k,
                                  .matrix = matrix_of(t->problem),
-                                 .causal = causal >= 0 ? causal : t->data->causal == 1};
+                                 .causal = causal >= 0 ? causal : t->data->causal == 1,
+                                 .heads = view->heads};
     return st;
 }
 
@@ -245,7 +246,8 @@ static void warm_memory(const kmv_problem *problem, size_t r)
 static kmv_status judge_result(const kmv_trial *t, const kmv_problem *problem, const double *x,
                                size_t r, const double *y, kmv_record *record, kmv_error *err)
 {
-    const double x_norm = norm(x, problem->k->n * r);
+    const double x_norm =
+        sqrt((double)kmv_problem_heads(problem)) * norm(x, problem->k->n * r);
     kmv_judge judge = {0};
     char identity[256];
     kmv_status st;

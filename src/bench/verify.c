@@ -94,11 +94,12 @@ static void fill_positions(const kmv_judge *judge, const double *e2, double x_no
                            kmv_record *record)
 {
     double sum[KMV_POSITIONS] = {0};
+    const size_t length = judge->n_q / (judge->heads > 1 ? judge->heads : 1);
     size_t count[KMV_POSITIONS] = {0}, used = 0;
 
     for (size_t i = 0; i < judge->count; i++) {
         const size_t row = judge->rows != NULL ? judge->rows[i] : i;
-        const size_t part = row * KMV_POSITIONS / judge->n_q;
+        const size_t part = row % length * KMV_POSITIONS / length;
 
         sum[part] += e2[i];
         count[part]++;

@@ -11,6 +11,7 @@ enum { KMV_POSITIONS = 16 };
 typedef struct {
     const size_t *rows; /* ascending */
     size_t count, n_q, r;
+    size_t heads;    /* sequences that the rows are, one after the other; 0 and 1: one */
     const double *y; /* count x r, float64 */
     double op_norm;  /* softmax: |P|_op, a lower bound; NaN: not computed */
     double op_tol;   /* its residual (gauss/opnorm.h) */

@@ -31,15 +31,19 @@ static void add_row(const grams *all, size_t which, const double *row)
 static void add_judged_rows(const kmv_judge *judge, const kmv_problem *problem, const double *y,
                             const double *v, double *row, grams *all)
 {
-    const size_t n_q = problem->q->n, n_k = problem->k->n, r = judge->r;
+    const size_t n_k = problem->k->n, r = judge->r;
     double *sum = row + r;
     size_t added = 0;
 
-    for (size_t i = 0; i < judge->count; i++) { /* rows ascend, so the prefix only grows */
+    for (size_t i = 0; i < judge->count; i++) { /* rows ascend: within a head the prefix grows */
         const size_t at = judge->rows != NULL ? judge->rows[i] : i;
-        const size_t seen = problem->causal ? at + n_k - n_q + 1 : n_k;
+        const size_t seen = kmv_problem_sees(problem, at);
         const double *exact = judge->y + i * r, *got = y + at * r;
 
+        if (seen < added) {
+            memset(sum, 0, r * sizeof *sum);
+            added = 0;
+        }
         for (; added < seen; added++) {
             for (size_t c = 0; c < r; c++)
                 sum[c] += v[added * r + c];

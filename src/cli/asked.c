@@ -45,7 +45,8 @@ kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_dataset *data, km
 
     if (st != KMV_OK)
         return st;
-    *problem = (kmv_problem){.q = &view->q, .k = &view->k, .matrix = asked->matrix};
+    *problem =
+        (kmv_problem){.q = &view->q, .k = &view->k, .matrix = asked->matrix, .heads = view->heads};
     problem->sigma = asked->sigma;
     if (isnan(asked->sigma) &&
         (st = kmv_dataset_sigma(data, asked->matrix, &problem->sigma, err)) != KMV_OK)

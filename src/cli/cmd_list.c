@@ -26,9 +26,10 @@ static void list_algos(FILE *out)
     static const struct {
         unsigned flag;
         const char *word;
-    } words[] = {{KMV_CAN_GAUSS, "gauss"}, {KMV_CAN_SOFTMAX, "softmax"}, {KMV_CAN_CAUSAL, "causal"},
-                 {KMV_CAN_COLUMNS, "r>1"}, {KMV_CAN_SIGNED, "signed-x"}, {KMV_USES_EPS, "uses-eps"},
-                 {KMV_IS_RANDOM, "random"}};
+    } words[] = {{KMV_CAN_GAUSS, "gauss"},     {KMV_CAN_SOFTMAX, "softmax"},
+                 {KMV_CAN_CAUSAL, "causal"},   {KMV_CAN_COLUMNS, "r>1"},
+                 {KMV_CAN_SIGNED, "signed-x"}, {KMV_CAN_HEADS, "heads"},
+                 {KMV_USES_EPS, "uses-eps"},   {KMV_IS_RANDOM, "random"}};
     const kmv_algo *a;
 
     for (size_t i = 0; (a = kmv_algo_at(i)) != NULL; i++) {

@@ -114,10 +114,40 @@ static kmv_status shift_keys(kmv_view *view, kmv_center center, kmv_error *err)
     return KMV_OK;
 }
 
+static size_t heads_of(const kmv_dataset *d)
+{
+    return d->heads > 1 ? d->heads : 1;
+}
+
+/* Rows first .. first + n - 1 of every head, one after the other. */
+static kmv_status rows_of_heads(const kmv_dataset *d, size_t first, size_t n, kmv_view *view,
+                                kmv_error *err)
+{
+    const size_t heads = heads_of(d), length = d->q.n / heads;
+    kmv_status st;
+
+    if (n == length) {
+        view->q = rows_of(&d->q, 0, d->q.n);
+        return KMV_OK;
+    }
+    if (heads == 1) {
+        view->q = rows_of(&d->q, first, n);
+        return KMV_OK;
+    }
+    if ((st = kmv_points_init(&view->q_rows, heads * n, d->q.d, err)) != KMV_OK)
+        return st;
+    for (size_t h = 0; h < heads; h++)
+        memcpy(view->q_rows.x + h * n * d->q.ld, d->q.x + (h * length + first) * d->q.ld,
+               n * d->q.ld * sizeof(float));
+    view->q = rows_of(&view->q_rows, 0, heads * n);
+    return KMV_OK;
+}
+
 static kmv_status check_rows(const kmv_dataset *d, size_t n, size_t drop_first, kmv_error *err)
 {
-    const size_t most = d->q.n > d->k.n ? d->q.n : d->k.n;
-    const size_t least = d->q.n < d->k.n ? d->q.n : d->k.n;
+    const size_t length = d->q.n / heads_of(d);
+    const size_t most = length > d->k.n ? length : d->k.n;
+    const size_t least = length < d->k.n ? length : d->k.n;
 
     if (n > most)
         return kmv_fail(err, KMV_EINVAL, "want n <= %zu, got %zu", most, n);
@@ -130,15 +160,16 @@ static kmv_status check_rows(const kmv_dataset *d, size_t n, size_t drop_first, 
 kmv_status kmv_view_init(kmv_view *view, const kmv_dataset *d, size_t n, size_t drop_first,
                          kmv_center center, kmv_error *err)
 {
-    const size_t n_q = n > 0 && n < d->q.n ? n : d->q.n, n_k = n > 0 && n < d->k.n ? n : d->k.n;
-    kmv_view new = {0};
+    const size_t length = d->q.n / heads_of(d);
+    const size_t n_q = n > 0 && n < length ? n : length, n_k = n > 0 && n < d->k.n ? n : d->k.n;
+    kmv_view new = {.heads = heads_of(d)};
     kmv_status st;
 
     if ((st = check_rows(d, n, drop_first, err)) != KMV_OK)
         return st;
-    new.q = rows_of(&d->q, drop_first, n_q - drop_first);
     new.k = rows_of(&d->k, drop_first, n_k - drop_first);
-    if ((st = copy_origin(&d->q, &new.q_origin, err)) != KMV_OK ||
+    if ((st = rows_of_heads(d, drop_first, n_q - drop_first, &new, err)) != KMV_OK ||
+        (st = copy_origin(&d->q, &new.q_origin, err)) != KMV_OK ||
         (st = copy_origin(&d->k, &new.k_origin, err)) != KMV_OK ||
         (st = shift_keys(&new, center, err)) != KMV_OK)
         goto out;
@@ -157,6 +188,7 @@ void kmv_view_clear(kmv_view *view)
 {
     if (view == NULL)
         return;
+    kmv_points_clear(&view->q_rows);
     kmv_free(view->q_origin);
     kmv_free(view->k_origin);
     *view = (kmv_view){0};

@@ -14,6 +14,7 @@ typedef struct {
     double sigma;    /* attribute or generator's; NaN when there is none */
     double scale;    /* attribute for softmax; NaN when there is none */
     int causal;      /* attribute: 1, 0, or -1 when there is none */
+    size_t heads;    /* query heads in q, one after the other; 0 and 1: one */
     char source[256], model[128], license[128];
     int layer, head;            /* -1 when there is none */
     char sha256[KMV_HASH_SIZE]; /* of the arrays as stored (generators: of what they made) */
@@ -36,13 +37,16 @@ const char *kmv_center_name(kmv_center center);
  * The problem of the first n queries and keys (n = 0: all; with different counts n limits both):
  * q and k become views of d's arrays, except that their origins are copies: `keys` subtracts the
  * mean key from the keys, `match` shifts the keys so that mean key = mean query, means over the
- * rows used. drop_first M leaves out the first M queries and keys. Both views are cleared by
- * kmv_view_clear. KMV_EINVAL when n is more than there are.
+ * rows used. drop_first M leaves out the first M queries and keys. Of several query heads each is
+ * cut like that, which copies their rows. Both views are cleared by kmv_view_clear. KMV_EINVAL when
+ * n is more than there are.
  */
 typedef struct {
     kmv_points q, k;
     double *q_origin, *k_origin; /* owned */
-    const double *v;             /* rows of V that belong to k, or NULL */
+    kmv_points q_rows;           /* owned: parts of several heads */
+    size_t heads;
+    const double *v; /* rows of V that belong to k, or NULL */
     size_t r;
 } kmv_view;
 kmv_status kmv_view_init(kmv_view *view, const kmv_dataset *d, size_t n, size_t drop_first,

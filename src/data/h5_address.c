@@ -70,32 +70,41 @@ static int only_digits(const char *text, size_t length)
     return length > 0 && strspn(text, "0123456789") >= length;
 }
 
-int kmv_address_index(const char *object, size_t *group_length, size_t index[2])
+/* The number that is all of the text, of at most 31 digits. */
+static int parse_number(const char *text, size_t length, size_t *out)
 {
-    const char *hash = strrchr(object, '#'), *comma;
-    char first[32] = "";
+    char digits[32] = "";
+
+    if (length >= sizeof digits || !only_digits(text, length))
+        return 0;
+    memcpy(digits, text, length);
+    return kmv_parse_size(digits, out);
+}
+
+int kmv_address_index(const char *object, size_t *group_length, kmv_head_index *index)
+{
+    const char *hash = strrchr(object, '#'), *comma, *last;
+    kmv_head_index found = {.numbers = 1};
 
     *group_length = strlen(object);
     if (hash == NULL)
         return 0;
     comma = strchr(hash, ',');
     if (comma != NULL) {
-        const size_t length = (size_t)(comma - hash - 1);
-
-        if (length >= sizeof first || !only_digits(hash + 1, length))
-            return 0;
-        memcpy(first, hash + 1, length);
-        if (!kmv_parse_size(first, &index[0]))
+        found.numbers = 2;
+        if (!parse_number(hash + 1, (size_t)(comma - hash - 1), &found.layer))
             return 0;
     }
-    {
-        const char *last = comma != NULL ? comma + 1 : hash + 1;
-
-        if (!only_digits(last, strlen(last)) || !kmv_parse_size(last, &index[1]))
-            return 0;
+    last = comma != NULL ? comma + 1 : hash + 1;
+    if (*last == 'k') {
+        found.shared = 1;
+        last++;
     }
+    if (!parse_number(last, strlen(last), &found.head))
+        return 0;
     *group_length = (size_t)(hash - object);
-    return comma != NULL ? 2 : 1;
+    *index = found;
+    return found.numbers;
 }
 
 int kmv_address_stem(const char *path, char *stem, size_t size)

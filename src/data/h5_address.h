@@ -1,4 +1,5 @@
-/* data/h5_address.h - FILE, FILE:GROUP, FILE:GROUP#head, FILE:GROUP#layer,head. */
+/* data/h5_address.h - FILE, FILE:GROUP, FILE:GROUP#head, FILE:GROUP#layer,head; #kN for the query
+ * heads of key head N together. */
 #ifndef KMV_DATA_H5_ADDRESS_H
 #define KMV_DATA_H5_ADDRESS_H
 
@@ -18,11 +19,16 @@ typedef struct {
  */
 kmv_status kmv_address_parse(const char *address, kmv_address *out, kmv_error *err);
 
-/**
- * Split "GROUP#h" or "GROUP#l,h": *group_length characters of object are the group. Returns how
- * many numbers follow it: 0 (no such suffix), 1 (index[1] = head) or 2 (index[0] = layer too).
- */
-int kmv_address_index(const char *object, size_t *group_length, size_t index[2]);
+/** What stands behind '#'. */
+typedef struct {
+    int numbers; /* 0: nothing, 1: a head, 2: a layer, too */
+    size_t layer, head;
+    int shared; /* head is the number of a key head, for all query heads that use it */
+} kmv_head_index;
+
+/** Split "GROUP#h", "GROUP#l,h", "GROUP#kN" or "GROUP#l,kN": *group_length characters of object are
+ *  the group. index is changed only where there is such a suffix. */
+int kmv_address_index(const char *object, size_t *group_length, kmv_head_index *index);
 
 /** File name without folder and without its last extension, at most size - 1 bytes; returns 1 when
  *  all of it fitted. */

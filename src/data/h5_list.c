@@ -166,7 +166,8 @@ static kmv_status list_file(const void *request, kmv_child *child, kmv_error *er
     static listing l;
     const kmv_address *a = request;
     hid_t file = H5I_INVALID_HID, group = H5I_INVALID_HID;
-    size_t length, index[2];
+    kmv_head_index index;
+    size_t length;
     void *out;
     kmv_status st;
 
@@ -178,8 +179,8 @@ static kmv_status list_file(const void *request, kmv_child *child, kmv_error *er
         if ((st = kmv_h5_open_object(file, a->path, "/", 1, &group, err)) == KMV_OK)
             st = walk(&l, group, "/", 0, err);
     } else if ((st = list_group(&l, file, a->object, err)) != KMV_OK &&
-               kmv_address_index(a->object, &length, index) > 0) {
-        st = add(&l, a->object, "", err); /* one head of a stack: reading it checks the rest */
+               kmv_address_index(a->object, &length, &index) > 0) {
+        st = add(&l, a->object, "", err); /* part of a stack: reading it checks the rest */
     }
     if (st == KMV_OK && l.count == 0)
         st = kmv_fail(err, KMV_EFORMAT, "%s%s%s: want groups with datasets q and k, found none",

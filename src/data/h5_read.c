@@ -158,35 +158,36 @@ static const char *type_name(size_t size)
     return size == 2 ? "float16" : size == 4 ? "float32" : "float64";
 }
 
-static kmv_status open_problem_group(hid_t file, const kmv_address *a, hid_t *group, int *numbers,
-                                     size_t index[2], size_t *group_length, kmv_error *err)
+static kmv_status open_problem_group(hid_t file, const kmv_address *a, hid_t *group,
+                                     kmv_head_index *index, size_t *group_length, kmv_error *err)
 {
     const size_t whole = strlen(a->object);
     kmv_status st = kmv_h5_open_object(file, a->path, a->object, whole, group, err);
 
     /* A name may hold '#': what exists decides. */
-    *numbers = 0;
+    *index = (kmv_head_index){0};
     *group_length = whole;
-    if (st == KMV_OK || (*numbers = kmv_address_index(a->object, group_length, index)) == 0)
+    if (st == KMV_OK || kmv_address_index(a->object, group_length, index) == 0)
         return st;
     return kmv_h5_open_object(file, a->path, a->object, *group_length, group, err);
 }
 
-static kmv_status check_index(const char *where, const kmv_h5_problem *p, int numbers,
-                              const size_t index[2], kmv_error *err)
+static kmv_status check_index(const char *where, const kmv_h5_problem *p,
+                              const kmv_head_index *index, kmv_error *err)
 {
     static const char *const forms[] = {"GROUP", "GROUP#head", "GROUP#layer,head"};
     const int want = p->q.rank - 2;
+    const size_t heads = index->shared ? p->kv_heads : p->heads;
 
-    if (numbers != want)
+    if (index->numbers != want)
         return kmv_fail(err, KMV_EINVAL, "%s: has %d dimensions, want an address like FILE:%s",
                         where, p->q.rank, forms[want]);
-    if (want >= 1 && index[1] >= p->heads)
-        return kmv_fail(err, KMV_EINVAL, "%s: want a head below %zu, found %zu", where, p->heads,
-                        index[1]);
-    if (want == 2 && index[0] >= p->layers)
+    if (want >= 1 && index->head >= heads)
+        return kmv_fail(err, KMV_EINVAL, "%s: want a %shead below %zu, found %zu", where,
+                        index->shared ? "key " : "", heads, index->head);
+    if (want == 2 && index->layer >= p->layers)
         return kmv_fail(err, KMV_EINVAL, "%s: want a layer below %zu, found %zu", where, p->layers,
-                        index[0]);
+                        index->layer);
     return KMV_OK;
 }
 
@@ -220,14 +221,37 @@ static kmv_status check_hash_of_stack(const char *where, const kmv_h5_problem *p
     return KMV_OK;
 }
 
-static kmv_status read_arrays(const char *where, const kmv_h5_problem *p, const size_t index[2],
-                              int want_arrays, problem_head *h, kmv_child *child, kmv_error *err)
+/* The queries of all heads that the problem has, one after the other. */
+static kmv_status read_queries(const part *first, size_t heads, unsigned char *out, int wide,
+                               struct sha256_ctx *hash, double *norm_max, kmv_error *err)
+{
+    const size_t bytes = first->rows * part_columns(first) * (wide ? 8 : 4);
+    part q = *first;
+
+    *norm_max = 0;
+    for (size_t m = 0; m < heads; m++, q.head++) {
+        double norm = 0;
+        const kmv_status st =
+            read_part(&q, out != NULL ? out + m * bytes : NULL, wide, hash, &norm, err);
+
+        if (st != KMV_OK)
+            return st;
+        *norm_max = fmax(*norm_max, norm);
+    }
+    return KMV_OK;
+}
+
+static kmv_status read_arrays(const char *where, const kmv_h5_problem *p,
+                              const kmv_head_index *index, int want_arrays, problem_head *h,
+                              kmv_child *child, kmv_error *err)
 {
     kmv_h5_summary *s = &h->s;
-    const size_t kv_head = index[1] / (p->heads / p->kv_heads);
-    const part q = {&p->q, where, "q", index[0], index[1], s->n_q};
-    const part k = {&p->k, where, "k", index[0], kv_head, s->n_k};
-    const part v = {&p->v, where, "v", index[0], kv_head, s->n_k};
+    const size_t per_key = p->heads / p->kv_heads;
+    const size_t kv_head = index->shared ? index->head : index->head / per_key;
+    const size_t q_head = index->shared ? index->head * per_key : index->head;
+    const part q = {&p->q, where, "q", index->layer, q_head, s->n_q / s->heads};
+    const part k = {&p->k, where, "k", index->layer, kv_head, s->n_k};
+    const part v = {&p->v, where, "v", index->layer, kv_head, s->n_k};
     const size_t q_bytes = kmv_round_up(s->n_q * s->d * (h->q_wide ? 8 : 4), KMV_ALIGN);
     const size_t k_bytes = kmv_round_up(s->n_k * s->d * (h->k_wide ? 8 : 4), KMV_ALIGN);
     const size_t v_bytes = s->n_k * s->r * 8;
@@ -247,7 +271,7 @@ static kmv_status read_arrays(const char *where, const kmv_h5_problem *p, const 
     if (want_arrays && (out = kmv_child_array(child, q_bytes + k_bytes + v_bytes, err)) == NULL)
         return kmv_fail_prefix(err, KMV_ENOMEM, "%s", where);
     sha256_init(&hash);
-    if ((st = read_part(&q, out, h->q_wide, &hash, &s->q_norm_max, err)) != KMV_OK ||
+    if ((st = read_queries(&q, s->heads, out, h->q_wide, &hash, &s->q_norm_max, err)) != KMV_OK ||
         (st = read_part(&k, out != NULL ? out + q_bytes : NULL, h->k_wide, &hash, &s->k_norm_max,
                         err)) != KMV_OK)
         return st;
@@ -282,15 +306,14 @@ static kmv_status read_problem(const void *request, kmv_child *child, kmv_error 
     hid_t file = H5I_INVALID_HID, group = H5I_INVALID_HID;
     kmv_h5_problem p = {
         .q.set = H5I_INVALID_HID, .k.set = H5I_INVALID_HID, .v.set = H5I_INVALID_HID};
-    size_t index[2] = {0, 0}, length;
+    kmv_head_index index;
+    size_t length;
     char where[2 * KMV_ADDRESS_SIZE];
-    int numbers;
     kmv_status st;
 
     kmv_h5_begin();
     if ((st = kmv_h5_open_file(r->address.path, &file, err)) != KMV_OK ||
-        (st = open_problem_group(file, &r->address, &group, &numbers, index, &length, err)) !=
-            KMV_OK)
+        (st = open_problem_group(file, &r->address, &group, &index, &length, err)) != KMV_OK)
         goto out;
     snprintf(h->group, sizeof h->group, "%.*s", (int)length, r->address.object);
     snprintf(where, sizeof where, "%s:%s", r->address.path, h->group[0] != '\0' ? h->group : "/");
@@ -301,26 +324,30 @@ static kmv_status read_problem(const void *request, kmv_child *child, kmv_error 
     }
     if ((st = kmv_h5_attributes_read(group, where, s, err)) != KMV_OK ||
         (st = kmv_h5_problem_open(group, where, &p, err)) != KMV_OK ||
-        (st = check_index(where, &p, numbers, index, err)) != KMV_OK)
+        (st = check_index(where, &p, &index, err)) != KMV_OK)
         goto out;
-    s->n_q = first_rows(p.n_q, r->n_max);
+    s->heads = index.shared ? p.heads / p.kv_heads : 1;
+    if (__builtin_mul_overflow(first_rows(p.n_q, r->n_max), s->heads, &s->n_q)) {
+        st = kmv_fail(err, KMV_ENOMEM, "%s: too many queries", where);
+        goto out;
+    }
     s->n_k = first_rows(p.n_k, r->n_max);
     s->d = p.d;
     s->r = p.r;
     h->q_wide = p.q.size == 8;
     h->k_wide = p.k.size == 8;
-    h->is_stack = numbers > 0;
-    if (numbers > 0)
-        s->head = (int)index[1];
-    if (numbers > 1)
-        s->layer = (int)index[0];
+    h->is_stack = index.numbers > 0;
+    if (index.numbers > 0)
+        s->head = (int)(s->heads * index.head); /* the first of them */
+    if (index.numbers > 1)
+        s->layer = (int)index.layer;
     if (p.q.size == p.k.size)
         snprintf(s->type, sizeof s->type, "%s", type_name(p.q.size));
     else
         snprintf(s->type, sizeof s->type, "%s,%s", type_name(p.q.size), type_name(p.k.size));
     if (p.has_v)
         snprintf(s->v_type, sizeof s->v_type, "%s", type_name(p.v.size));
-    if ((st = read_arrays(where, &p, index, r->want_arrays, h, child, err)) == KMV_OK)
+    if ((st = read_arrays(where, &p, &index, r->want_arrays, h, child, err)) == KMV_OK)
         st = check_hash(where, &p, h, err);
 out:
     kmv_h5_problem_close(&p);
@@ -451,6 +478,7 @@ kmv_status kmv_dataset_read(const char *address, size_t n_max, kmv_dataset *out,
     d.sigma = s->sigma;
     d.scale = s->scale;
     d.causal = s->causal;
+    d.heads = s->heads;
     d.layer = s->layer;
     d.head = s->head;
     memcpy(d.source, s->source, sizeof d.source);

@@ -1,6 +1,7 @@
 /* data/h5io.h - problems and results in HDF5: the only room that knows the format.
  *
- * An address is FILE, FILE:GROUP, FILE:GROUP#head or FILE:GROUP#layer,head. Files are not trusted:
+ * An address is FILE, FILE:GROUP, FILE:GROUP#head or FILE:GROUP#layer,head; #kN in the place of the
+ * head stands for the query heads of key head N, as one problem. Files are not trusted:
  * all reading happens in a child process with limits on memory and time, which checks links,
  * storage, filters, rank, type and sizes before any allocation and hands plain arrays over; a crash
  * of the HDF5 library there is an error message here.
@@ -61,7 +62,8 @@ kmv_status kmv_h5_write_table(const char *path, const char *name, const kmv_h5_f
  * nothing. */
 typedef struct {
     char address[512], type[16], v_type[8];
-    size_t n_q, n_k, d, r;
+    size_t n_q, n_k, d, r; /* n_q: of all query heads */
+    size_t heads;          /* query heads, 1 unless the address is of a key head */
     double sigma, scale;
     int causal, layer, head;
     char model[128], source[256], license[128], sha256_stored[KMV_HASH_SIZE],

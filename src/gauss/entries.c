@@ -179,7 +179,7 @@ static size_t count_pairs(const kmv_problem *p, const size_t *rows, size_t n_row
     if (!p->causal)
         return n_rows * p->k->n;
     for (size_t s = 0; s < n_rows; s++)
-        pairs += (rows != NULL ? rows[s] : s) + p->k->n - p->q->n + 1;
+        pairs += kmv_problem_sees(p, rows != NULL ? rows[s] : s);
     return pairs;
 }
 

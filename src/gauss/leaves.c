@@ -205,10 +205,9 @@ void kmv_leaf_sums_clear(kmv_leaf_sums *s)
 
 size_t kmv_leaf_seen(const kmv_problem *problem, size_t row)
 {
-    const size_t n_q = problem->q->n, n_k = problem->k->n;
+    const size_t n_q = problem->q->n;
 
-    row = row < n_q ? row : n_q - 1;
-    return problem->causal ? row + n_k - n_q + 1 : n_k;
+    return kmv_problem_sees(problem, row < n_q ? row : n_q - 1);
 }
 
 size_t kmv_leaf_row(const kmv_leaf_set *queries, size_t slot)

@@ -187,7 +187,7 @@ static void load_queries(const kmv_reference *w, const size_t *rows, size_t firs
 
             to[l * block] = (double)q->x[row * q->ld + l] + origin;
         }
-        c->seen[i] = w->problem->causal ? row + k->n - q->n + 1 : k->n;
+        c->seen[i] = kmv_problem_sees(w->problem, row);
         if (i >= count)
             c->seen[i] = 0;
         if (c->seen[i] > c->most)

@@ -168,10 +168,7 @@ static size_t point_of(const kmv_packed *p, size_t slot)
 /* How many of the first keys query slot `slot` sees, by original number. */
 static size_t sees(const kmv_softmax_operands *o, size_t slot)
 {
-    const kmv_problem *p = o->problem;
-
-    slot = slot < o->q->n ? slot : o->q->n - 1;
-    return p->causal ? point_of(o->q, slot) + p->k->n - p->q->n + 1 : p->k->n;
+    return kmv_problem_sees(o->problem, point_of(o->q, slot < o->q->n ? slot : o->q->n - 1));
 }
 
 /* Whether keys stand in their own order, so that what a row sees is a prefix of slots. */
