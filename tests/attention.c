@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "gauss/reference.h"
 #include "gauss/tile.h"
+#include "vectors.h"
 
 enum { CENTRES = 8 };
 
@@ -52,15 +53,6 @@ void attention_make(attention *a, attention_shape s)
     attention_reference(a);
 }
 
-static double norm(const double *v, size_t count)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < count; i++)
-        sum += v[i] * v[i];
-    return sqrt(sum);
-}
-
 void attention_reference(attention *a)
 {
     double *absolute = malloc(a->k.n * a->r * sizeof *absolute);
@@ -100,11 +92,7 @@ void attention_run(attention *a, const char *algo, const char *options, const ch
 
 double attention_error(const attention *a)
 {
-    double sum = 0;
-
-    for (size_t i = 0; i < a->q.n * a->r; i++)
-        sum += (a->y[i] - a->want[i]) * (a->y[i] - a->want[i]);
-    return sqrt(sum);
+    return distance(a->y, a->want, a->q.n * a->r);
 }
 
 /* Logits up to some thousands, which overflow any exponential in float: right to what rounding them

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "check.h"
 #include "gauss/reference.h"
+#include "vectors.h"
 
 lsh_problem *lsh_make(size_t r)
 {
@@ -51,27 +52,9 @@ void lsh_clear(lsh_problem *f)
     free(f);
 }
 
-double lsh_norm2(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sum;
-}
-
-double lsh_distance2(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sum;
-}
-
 double lsh_float_tol(const lsh_problem *f)
 {
-    return 1e-5 * LSH_N_K * sqrt(lsh_norm2(f->x, LSH_N_K * f->r));
+    return 1e-5 * LSH_N_K * sqrt(norm2(f->x, LSH_N_K * f->r));
 }
 
 kmv_hash_tables *lsh_tables(const lsh_problem *f, kmv_hash_input *in, const kmv_tile *tile,

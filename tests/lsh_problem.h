@@ -19,10 +19,6 @@ typedef struct {
 lsh_problem *lsh_make(size_t r);
 void lsh_clear(lsh_problem *f);
 
-/** |x|^2 and |a - b|^2 of n numbers. */
-double lsh_norm2(const double *x, size_t n);
-double lsh_distance2(const double *a, const double *b, size_t n);
-
 /** Float entries to a few 1e-6, weights to 6e-8, of at most n_k terms a row: what rounding leaves
  * of |y - exact|. */
 double lsh_float_tol(const lsh_problem *f);

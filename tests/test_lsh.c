@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "gauss/reference.h"
 #include "lsh_problem.h"
+#include "vectors.h"
 
 /* No bits: everything meets. As many samples as columns: everything is drawn. */
 static void exact_where_all_is_retrieved(void **state)
@@ -28,7 +29,7 @@ static void exact_where_all_is_retrieved(void **state)
             kmv_plan *plan = lsh_plan(f, texts[s], &settings);
 
             CHECK_OK(kmv_plan_apply(plan, f->x, r, y, NULL, &err));
-            CHECK_CLOSE(sqrt(lsh_distance2(y, f->exact, LSH_N_Q * r)), 0, lsh_float_tol(f));
+            CHECK_CLOSE(sqrt(distance2(y, f->exact, LSH_N_Q * r)), 0, lsh_float_tol(f));
             kmv_plan_destroy(plan);
         }
         lsh_clear(f);
@@ -51,7 +52,7 @@ static void sparse_input(void **state)
     f->x[60] = 1e-5;
     CHECK_OK(kmv_reference_product(&f->problem, NULL, LSH_N_Q, f->x, 1, 1, f->exact, &err));
     CHECK_OK(kmv_plan_apply(plan, f->x, 1, y, &report, &err));
-    CHECK_CLOSE(sqrt(lsh_distance2(y, f->exact, LSH_N_Q)), 0, lsh_float_tol(f));
+    CHECK_CLOSE(sqrt(distance2(y, f->exact, LSH_N_Q)), 0, lsh_float_tol(f));
     CHECK_CLOSE(report.err_est, 0, 0);
     CHECK_CLOSE(report.apply.pairs, 2 * LSH_N_Q, 0);
     kmv_plan_destroy(plan);
@@ -117,7 +118,7 @@ static void planned_from_eps(void **state)
         x[i] = gsl_ran_gaussian(rng, 1);
     }
     gsl_rng_free(rng);
-    x_norm2 = lsh_norm2(x, N);
+    x_norm2 = norm2(x, N);
     {
         const kmv_problem problem = {.matrix = KMV_GAUSS, .sigma = 1, .q = &q, .k = &k};
 
@@ -131,8 +132,8 @@ static void planned_from_eps(void **state)
             CHECK_OK(kmv_plan_create(kmv_algo_find("lsh"), &problem, "", &settings, &plan, &err));
             CHECK_OK(kmv_plan_apply(plan, x, 1, y, &report, &err));
             assert_true(report.prepare.pairs + report.apply.pairs < 0.3 * N * N);
-            met += lsh_distance2(y, exact, N) <= 0.04 * x_norm2;
-            mean2 += lsh_distance2(y, exact, N) / x_norm2 / SEEDS;
+            met += distance2(y, exact, N) <= 0.04 * x_norm2;
+            mean2 += distance2(y, exact, N) / x_norm2 / SEEDS;
             forecast2 += report.err_est * report.err_est / SEEDS;
             kmv_plan_destroy(plan);
         }
@@ -180,7 +181,7 @@ static void degenerate_data(void **state)
                     error2 += pow(y[i] - exp(-0.125 * spread) * total, 2);
                 /* Six times the error asked for, at seeds that are fixed: what a defect would
                  * leave is |G x| = 30 eps |x| and more. */
-                CHECK_CLOSE(sqrt(error2), 0, 0.6 * sqrt(lsh_norm2(x, n_k)) * (n_k == 1 ? 0.2 : 1));
+                CHECK_CLOSE(sqrt(error2), 0, 0.6 * sqrt(norm2(x, n_k)) * (n_k == 1 ? 0.2 : 1));
                 kmv_plan_destroy(plan);
             }
             kmv_points_clear(&q);

@@ -5,6 +5,7 @@
 
 #include "gauss/reference.h"
 #include "lsh_problem.h"
+#include "vectors.h"
 
 enum { REPEATS = 700 };
 
@@ -14,11 +15,11 @@ static void probabilities(const lsh_problem *f, double samples, double *p)
     double score[LSH_N_K], total = 0;
 
     for (size_t j = 0; j < LSH_N_K; j++)
-        total += sqrt(lsh_norm2(f->x + j * f->r, f->r));
+        total += sqrt(norm2(f->x + j * f->r, f->r));
     for (size_t j = 0; j < LSH_N_K; j++) {
-        const double square = lsh_norm2(f->x + j * f->r, f->r);
+        const double square = norm2(f->x + j * f->r, f->r);
 
-        score[j] = 0.85 * square / lsh_norm2(f->x, LSH_N_K * f->r) + 0.15 * sqrt(square) / total;
+        score[j] = 0.85 * square / norm2(f->x, LSH_N_K * f->r) + 0.15 * sqrt(square) / total;
     }
     for (double lambda = samples;; lambda *= 1.000001) { /* sum p = samples, from below */
         double sum = 0;
@@ -97,13 +98,13 @@ static void check_given_tables(lsh_problem *f, const char *options, double clip)
         CHECK_OK(kmv_plan_apply(plan, f->x, f->r, y, NULL, &err));
         for (size_t m = 0; m < n; m++)
             mean[m] += y[m] / REPEATS;
-        error2 = lsh_distance2(y, f->exact, n);
+        error2 = distance2(y, f->exact, n);
         sum += error2;
         squares += error2 * error2;
     }
     check_mean(sum, squares, REPEATS, want);
     if (clip >= 1) { /* unbiased: a mean of REPEATS, six of its standard deviations (Bernstein) */
-        CHECK_CLOSE(sqrt(lsh_distance2(mean, f->exact, n)), 0, 6 * sqrt(want / REPEATS));
+        CHECK_CLOSE(sqrt(distance2(mean, f->exact, n)), 0, 6 * sqrt(want / REPEATS));
     } else { /* the clip does something here */
         const double unclipped = expected_error(f, p, 2, missed);
 
@@ -180,7 +181,7 @@ static void error_over_tables(void **state)
             double error2;
 
             CHECK_OK(kmv_plan_apply(plan, f->x, 1, y, NULL, &err));
-            error2 = lsh_distance2(y, f->exact, LSH_N_Q);
+            error2 = distance2(y, f->exact, LSH_N_Q);
             sum += error2;
             squares += error2 * error2;
             kmv_plan_destroy(plan);
