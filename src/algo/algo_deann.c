@@ -70,10 +70,10 @@ static size_t cells_of(const opts *o, size_t n_k)
 static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
 {
     const opts *o = opt;
+    const char *too_many = kmv_row_lists_reject(problem, opt, r);
 
-    (void)r;
-    if (problem->k->n >= UINT32_MAX)
-        return "2^32 keys or more";
+    if (too_many != NULL)
+        return too_many;
     if (o->cells > problem->k->n)
         return "cells > n_k";
     if (o->probes == 0 && o->samples == 0)

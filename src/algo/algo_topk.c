@@ -42,13 +42,6 @@ typedef struct {
     int threads;
 } state;
 
-static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
-{
-    (void)opt;
-    (void)r;
-    return problem->k->n >= UINT32_MAX ? "2^32 keys or more" : NULL;
-}
-
 static void destroy(void *s)
 {
     state *st = s;
@@ -181,7 +174,7 @@ const kmv_algo kmv_algo_topk = {
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
     .options = options,
     .options_size = sizeof(opts),
-    .reject = reject,
+    .reject = kmv_row_lists_reject,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

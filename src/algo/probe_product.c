@@ -256,17 +256,6 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     return KMV_OK;
 }
 
-static kmv_status prepare_planned(const kmv_problem *problem, const kmv_prepare_context *context,
-                                  const kmv_pilot *pilot, void *draft, void **state, kmv_error *err)
-{
-    (void)problem;
-    (void)context;
-    (void)pilot;
-    (void)err;
-    *state = draft; /* the search is done */
-    return KMV_OK;
-}
-
 /* The error aimed at falls with the root of the samples. */
 static kmv_status apply_planned(void *state, double effort, kmv_apply_context *context,
                                 kmv_error *err)
@@ -289,7 +278,7 @@ const kmv_candidate kmv_candidate_probe = {
     .least = least,
     .forecast = forecast,
     .discard = destroy,
-    .prepare = prepare_planned,
+    .prepare = kmv_candidate_take_draft, /* the search is done */
     .apply = apply_planned,
     .destroy = destroy,
 };

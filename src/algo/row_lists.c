@@ -14,6 +14,13 @@ enum {
 
 static const double LOG2_E = 1.44269504088896340736;
 
+const char *kmv_row_lists_reject(const kmv_problem *problem, const void *options, size_t r)
+{
+    (void)options;
+    (void)r;
+    return problem->k->n >= UINT32_MAX ? "2^32 keys or more" : NULL;
+}
+
 size_t kmv_row_sees(const kmv_problem *p, size_t i)
 {
     return p->causal ? i + p->k->n - p->q->n + 1 : p->k->n;

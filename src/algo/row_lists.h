@@ -28,6 +28,9 @@ typedef struct {
     float *exponent;      /* threads x capacity, for the caller */
 } kmv_row_lists;
 
+/** A kmv_algo.reject: keys are numbered in 32 bits. */
+const char *kmv_row_lists_reject(const kmv_problem *problem, const void *options, size_t r);
+
 /** Room for lists of up to `capacity` keys, r columns. with_points: q and k are filled, and
  *  kmv_row_exponents may be asked. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small (scaled.h).
  *  On failure nothing is left behind. */
