@@ -1,5 +1,6 @@
-/* Problems, products and what every comparator is asked: the same answer as the reference when its
- * budget is everything, equal bits for any number of threads, no allocation in apply. */
+/* tests/attention.h - problems with their reference product, and what every comparator is asked:
+ * the same answer as the reference when its budget is everything, equal bits for any number of
+ * threads, no allocation in apply. */
 #ifndef KMV_TESTS_ATTENTION_H
 #define KMV_TESTS_ATTENTION_H
 
@@ -10,22 +11,25 @@
 
 typedef struct {
     kmv_points q, k;
-    kmv_problem problem; /* points at q and k once attention_ready was called */
+    kmv_problem problem; /* borrows q and k, so the struct must not move */
     size_t r;
     double *x, *y, *want; /* n_k x r; n_q x r twice, want from the reference */
+    double size;          /* |A |x||_F, A the matrix: the scale of float rounding */
 } attention;
 
-/** How points are drawn: N(0, spread^2) a coordinate, queries and keys shifted by `shift`. */
+/** How points are drawn: N(0, spread^2) a coordinate, shifted by `shift`, about one of 8 centres
+ * that queries and keys share, N(0, centres^2) a coordinate; about 0 where centres = 0. */
 typedef struct {
     size_t n_q, n_k, d, r;
     kmv_matrix matrix;
     int causal;
-    double sigma, spread, shift;
+    double sigma, spread, shift, centres;
     uint64_t seed;
 } attention_shape;
 
-/** Points, x ~ N(0, 1) and the reference product. Clear with attention_clear. */
+/** Points, x ~ N(0, 1), reference product and size. Clear with attention_clear. */
 void attention_make(attention *a, attention_shape shape);
+/** want and size anew, after points or x were changed. */
 void attention_reference(attention *a);
 void attention_clear(attention *a);
 
@@ -34,9 +38,8 @@ void attention_clear(attention *a);
 void attention_run(attention *a, const char *algo, const char *options, const char *isa,
                    int threads, uint64_t seed, kmv_report *report);
 
-/** |y - want|_F, |x|_F. */
+/** |y - want|_F. */
 double attention_error(const attention *a);
-double attention_size(const attention *a);
 
 /** With these options the algorithm computes everything: for shapes from one point on, r = 1 and 3,
  *  all instruction sets. more_queries: also with n_q > n_k (full only). */
@@ -48,8 +51,12 @@ void attention_check_exact(const char *algo, const char *options, kmv_matrix mat
 void attention_check_masked(const char *algo, const char *options, size_t n_q, size_t n_k,
                             double far, double tolerance);
 
-/** Equal bits for 1, 2 and 3 threads; another seed gives others where `random`; apply does not
- *  allocate; fewer columns than planned; rows of y all written. */
+/** Equal bits for 1, 2 and 3 threads; every row of y written; apply does not allocate, neither with
+ *  all columns nor with fewer than planned; the plan leaves no memory. */
+void attention_check_contract(attention *a, const char *algo, const char *options);
+
+/** The contract on a problem of 203 x 211 points, and: another seed gives other bits where
+ * `random`, else the same. */
 void attention_check_repeatable(const char *algo, const char *options, kmv_matrix matrix,
                                 int causal, int random);
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "gauss/reference.h"
 #include "gauss/tile.h"
+#include "vectors.h"
 
 static void fill(kmv_points *p, gsl_rng *rng, double spread, double shift)
 {
@@ -77,13 +78,7 @@ const char *small_problem_product(const small_problem *p, const char *algo, cons
 
 double small_problem_error(const small_problem *p, const double *y)
 {
-    double e2 = 0, x2 = 0;
-
-    for (size_t i = 0; i < p->q.n * p->r; i++)
-        e2 += (y[i] - p->want[i]) * (y[i] - p->want[i]);
-    for (size_t i = 0; i < p->k.n * p->r; i++)
-        x2 += p->x[i] * p->x[i];
-    return sqrt(e2 / x2);
+    return distance(y, p->want, p->q.n * p->r) / norm(p->x, p->k.n * p->r);
 }
 
 void small_problem_check_threads_and_isas(const small_problem *p, const char *algo,

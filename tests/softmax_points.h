@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "check.h"
+#include "points.h"
+#include "vectors.h"
 
 #define UNUSED_OK __attribute__((unused))
 
@@ -63,32 +65,11 @@ UNUSED_OK static double *numbers(size_t count, uint32_t seed)
 /* Logit of query i and key j in double, with origins. */
 UNUSED_OK static double logit(const kmv_problem *p, size_t i, size_t j)
 {
-    const kmv_points *q = p->q, *k = p->k;
     double dot = 0;
 
-    for (size_t l = 0; l < q->d; l++)
-        dot += ((double)q->x[i * q->ld + l] + (q->origin != NULL ? q->origin[l] : 0)) *
-               ((double)k->x[j * k->ld + l] + (k->origin != NULL ? k->origin[l] : 0));
+    for (size_t l = 0; l < p->q->d; l++)
+        dot += coordinate(p->q, i, l) * coordinate(p->k, j, l);
     return dot / (p->sigma * p->sigma);
-}
-
-/* |a - b|_2 of n numbers. */
-UNUSED_OK static double distance(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-
-    for (size_t m = 0; m < n; m++)
-        sum += (a[m] - b[m]) * (a[m] - b[m]);
-    return sqrt(sum);
-}
-
-UNUSED_OK static double norm(const double *a, size_t n)
-{
-    double sum = 0;
-
-    for (size_t m = 0; m < n; m++)
-        sum += a[m] * a[m];
-    return sqrt(sum);
 }
 
 #endif

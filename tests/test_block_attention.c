@@ -7,7 +7,7 @@
 
 #include "algo/angular_order.h"
 #include "algo/block_attention.h"
-#include "attention_case.h"
+#include "attention.h"
 #include "base/rng.h"
 
 /* By hand: the sequence of 3 bits is 0 1 3 2 6 7 5 4. In general the map is a permutation and
@@ -73,11 +73,18 @@ static void centred_hash(void **unused)
     enum { N = 100, D = 5, BITS = 9 };
     uint32_t plain[2 * N], moved[2 * N];
     size_t differ = 0;
-    attention_case c;
+    attention c;
     kmv_error err = {""};
 
     (void)unused;
-    attention_case_make(&c, N, N, D, 1, 0, 0);
+    attention_make(&c, (attention_shape){.n_q = N,
+                                         .n_k = N,
+                                         .d = D,
+                                         .r = 1,
+                                         .matrix = KMV_SOFTMAX,
+                                         .sigma = pow(D, 0.25),
+                                         .spread = 1,
+                                         .seed = 5});
     for (int shifted = 0; shifted < 2; shifted++) {
         gsl_rng *rng = kmv_rng_create(3, NULL);
         uint32_t *rank = shifted ? moved : plain;
@@ -95,7 +102,7 @@ static void centred_hash(void **unused)
     for (size_t i = 0; i < 2 * N; i++)
         differ += plain[i] != moved[i];
     assert_true(differ <= 1);
-    attention_case_clear(&c);
+    attention_clear(&c);
 }
 
 static void sorting(void **unused)
@@ -150,7 +157,7 @@ enum { N_Q = 37, N_K = 53, D = 6, BLOCK = 10, BLOCKS = 6, R = 2, M = 9 };
 
 /* Blocks of a permuted order, and logits in double. */
 typedef struct {
-    attention_case c;
+    attention c;
     kmv_blocks blocks;
     kmv_values values;
     kmv_key_sample sample;
@@ -167,7 +174,15 @@ static void make(fixture *f)
     kmv_error err = {""};
 
     memset(f, 0, sizeof *f);
-    attention_case_make(&f->c, N_Q, N_K, D, R, 0, 0.3);
+    attention_make(&f->c, (attention_shape){.n_q = N_Q,
+                                            .n_k = N_K,
+                                            .d = D,
+                                            .r = R,
+                                            .matrix = KMV_SOFTMAX,
+                                            .sigma = pow(D, 0.25),
+                                            .spread = 1,
+                                            .centres = 0.3,
+                                            .seed = 5});
     for (size_t i = 0; i < N_Q; i++)
         q_order[i] = i * 5 % N_Q;
     for (size_t j = 0; j < N_K; j++)
@@ -206,7 +221,7 @@ static void clear(fixture *f)
     kmv_key_sample_clear(&f->sample);
     kmv_block_room_clear(&f->room);
     kmv_softmax_sums_clear(&f->total);
-    attention_case_clear(&f->c);
+    attention_clear(&f->c);
 }
 
 /* Denominator (c = R) and numerators of query i out of the sums. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "vectors.h"
 
 enum { REPEATS_MAX = 25 };
 
@@ -29,15 +30,6 @@ static void median_of(const double *y, size_t repeats, size_t n, double *m)
         m[i] = repeats % 2 == 1 ? column[repeats / 2]
                                 : (column[repeats / 2 - 1] + column[repeats / 2]) / 2;
     }
-}
-
-static double distance(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sqrt(sum);
 }
 
 /* Bad repeats are far off in all coordinates; good ones err, all of length 1, in few coordinates,

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gauss/reference.h"
+#include "vectors.h"
 
 static void unseen_share(void **state)
 {
@@ -244,15 +245,6 @@ static void clear(fixture *f)
     free(f->y);
     free(f->error);
     free(f->centre);
-}
-
-static double norm2(const double *v, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += v[i] * v[i];
-    return sum;
 }
 
 static double true_error(const fixture *f)

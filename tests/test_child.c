@@ -147,13 +147,14 @@ static void numbers_behind_a_group(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t index[2] = {9, 9}, length = 0;
+        kmv_head_index index = {.layer = 9, .head = 9};
+        size_t length = 0;
 
-        if (kmv_address_index(cases[i].object, &length, index) != cases[i].numbers ||
-            length != cases[i].length || index[1] != cases[i].head ||
-            (cases[i].numbers == 2 && index[0] != cases[i].layer))
-            fail_msg("'%s': length %zu, index %zu, %zu", cases[i].object, length, index[0],
-                     index[1]);
+        if (kmv_address_index(cases[i].object, &length, &index) != cases[i].numbers ||
+            length != cases[i].length || index.head != cases[i].head || index.shared ||
+            (cases[i].numbers == 2 && index.layer != cases[i].layer))
+            fail_msg("'%s': length %zu, index %zu, %zu", cases[i].object, length, index.layer,
+                     index.head);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "data/dataset.h"
 #include "data/manifest.h"
+#include "points.h"
 
 enum { N_Q = 3, N_K = 4, D = 2, R = 2 };
 static const float queries[N_Q * D] = {1, 2, 3, 4, 5, 9};
@@ -68,11 +69,6 @@ static void center_words(void **state)
     }
     CHECK_FAILS(kmv_center_parse("mean", &c, &err), KMV_EINVAL, "got 'mean'");
     assert_int_equal(c, KMV_CENTER_MATCH);
-}
-
-static double coordinate(const kmv_points *p, size_t i, size_t l)
-{
-    return (p->origin != NULL ? p->origin[l] : 0.0) + (double)p->x[i * p->ld + l];
 }
 
 static void whole_view_is_the_data(void **state)

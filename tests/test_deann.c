@@ -162,7 +162,7 @@ static void near_keys_are_exact(void **state)
     assert_true(off <= 0.2 * truth);      /* so that a wrong weight cannot hide */
     /* Three cells, one for each cluster, leave nothing that counts. */
     attention_run(&a, "deann", "cells=3,probes=3,samples=1", NULL, 1, 1, NULL);
-    CHECK_CLOSE(attention_error(&a), 0, 1e-5 * attention_size(&a));
+    CHECK_CLOSE(attention_error(&a), 0, 1e-5 * a.size);
     assert_true(mse < without);
     attention_clear(&a);
 }

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "gauss/reference.h"
 #include "gauss/tile.h"
+#include "vectors.h"
 
 /* From OpenBLAS; its header and GSL's declare the same names differently. */
 extern int openblas_get_num_threads(void);
@@ -86,15 +87,6 @@ static kmv_status apply(const fixture *f, const char *isa, int threads, double *
     assert_int_equal(kmv_mem_calls(), calls);
     kmv_plan_destroy(plan);
     return st;
-}
-
-static double norm(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sqrt(sum);
 }
 
 /* |y - G x|_2 <= 1e-5 |G |x||_2, what is promised, with every instruction set of this machine. */

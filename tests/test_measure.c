@@ -1,116 +1,21 @@
 /* Measurements against all entries computed in double and sorted. */
 #include "check.h"
 
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/measure.h"
-#include "bench/sigma.h"
 #include "data/synth.h"
-#include "gauss/bandwidth.h"
 #include "gauss/tile.h"
+#include "measure_direct.h"
+#include "points.h"
 
 static kmv_error err;
 
-/* ---- the reference: every entry in double ---------------------------------------------------- */
-
-typedef struct {
-    double *entries; /* unmasked ones, descending */
-    size_t count, n_q;
-    double sum, head, tail, fro2, column_max, tol;
-} direct;
-
-static double coordinate(const kmv_points *p, size_t i, size_t l)
-{
-    return (double)p->x[i * p->ld + l] + (p->origin != NULL ? p->origin[l] : 0);
-}
-
-static int descending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x < y) - (x > y);
-}
-
-/* Exponents are sums of d + 2 float terms, none larger than |q|^2 + |k|^2 over sigma^2: that many
- * roundings bound the relative error of an entry. Means are subtracted first, so that this is
- * generous. */
-static double entry_tolerance(const kmv_view *v, double sigma)
-{
-    double most = 1;
-
-    for (size_t i = 0; i < v->q.n; i++) {
-        for (size_t j = 0; j < v->k.n; j++) {
-            double norms = 0;
-
-            for (size_t l = 0; l < v->q.d; l++)
-                norms += pow(coordinate(&v->q, i, l), 2) + pow(coordinate(&v->k, j, l), 2);
-            most = fmax(most, norms / (sigma * sigma));
-        }
-    }
-    return (double)(v->q.d + 8) * (double)FLT_EPSILON * most;
-}
-
-static double exponent(const kmv_view *v, const kmv_measure_spec *s, size_t i, size_t j)
-{
-    double dot = 0, distance2 = 0;
-
-    for (size_t l = 0; l < v->q.d; l++) {
-        const double q = coordinate(&v->q, i, l), k = coordinate(&v->k, j, l);
-
-        dot += q * k;
-        distance2 += (q - k) * (q - k);
-    }
-    return (s->matrix == KMV_MEASURE_GAUSS ? -0.5 * distance2 : dot) / (s->sigma * s->sigma);
-}
-
-static direct compute(const kmv_dataset *data, size_t n, const kmv_measure_spec *s)
-{
-    direct out = {0};
-    double *columns;
-    kmv_view v;
-
-    CHECK_OK(kmv_view_init(&v, data, n, s->drop_first, s->center, &err));
-    out.n_q = v.q.n;
-    out.entries = calloc(v.q.n * v.k.n, sizeof(double));
-    columns = calloc(v.k.n, sizeof(double));
-    for (size_t i = 0; i < v.q.n; i++) {
-        const size_t seen = s->causal ? i + v.k.n - v.q.n + 1 : v.k.n;
-        double *row = out.entries + out.count, most = -INFINITY, below = 0;
-
-        for (size_t j = 0; j < seen; j++) {
-            row[j] = exponent(&v, s, i, j);
-            most = fmax(most, row[j]);
-        }
-        for (size_t j = 0; j < seen; j++)
-            below += exp(row[j] - most);
-        for (size_t j = 0; j < seen; j++) {
-            if (s->matrix == KMV_MEASURE_GAUSS)
-                row[j] = exp(row[j]);
-            else
-                row[j] = exp(row[j] - most) / (s->matrix == KMV_MEASURE_SOFTMAX ? below : 1);
-            out.sum += row[j];
-            out.fro2 += row[j] * row[j];
-            columns[j] += row[j];
-        }
-        out.count += seen;
-    }
-    for (size_t j = 0; j < v.k.n; j++)
-        out.column_max = fmax(out.column_max, columns[j]);
-    free(columns);
-    qsort(out.entries, out.count, sizeof(double), descending);
-    for (size_t t = 0; t < out.count; t++)
-        *(t < out.n_q ? &out.head : &out.tail) += out.entries[t];
-    out.tol = entry_tolerance(&v, s->sigma);
-    kmv_view_clear(&v);
-    return out;
-}
-
 static void check_row(const kmv_dataset *data, size_t n, const kmv_measure_spec *s)
 {
-    direct want = compute(data, n, s);
+    measure_direct want = measure_directly(data, n, s);
     const double tol = want.tol, n_q = (double)want.n_q;
     kmv_measure_row row;
 
@@ -281,7 +186,7 @@ static void far_from_the_origin(void **state)
     kmv_measure_row near_row, far_row;
     kmv_measure_spec s = plain;
     double x[2][50 * 4], tol;
-    direct want;
+    measure_direct want;
 
     (void)state;
     generate("iid", "n=50,d=4", 8, &d);
@@ -293,7 +198,7 @@ static void far_from_the_origin(void **state)
     }
     CHECK_OK(kmv_points_from_f64(&far.q, x[0], 50, 4, 4, &err));
     CHECK_OK(kmv_points_from_f64(&far.k, x[1], 50, 4, 4, &err));
-    want = compute(&d, 0, &s);
+    want = measure_directly(&d, 0, &s);
     tol = 2 * want.tol;
     measure(&d, 0, &s, &near_row);
     measure(&far, 0, &s, &far_row);
@@ -418,142 +323,6 @@ static void all_rows_sampled_is_exact(void **state)
     kmv_dataset_clear(&d);
 }
 
-/* ---- growth exponents ------------------------------------------------------------------------ */
-
-static void set_rows(kmv_measure_row *rows, size_t count, const double *ratio)
-{
-    for (size_t i = 0; i < count; i++) {
-        kmv_row_clear(&kmv_measure_schema, &rows[i]);
-        rows[i].n_q = pow(2, 9 + (double)i);
-        rows[i].tail_over_head = ratio[i];
-        rows[i].sum_over_n = 5;
-    }
-}
-
-static void exponents_of_known_laws(void **state)
-{
-    double ratio[5], noise = 0.01, half;
-    kmv_measure_row rows[5];
-
-    (void)state;
-    for (size_t i = 0; i < 5; i++)
-        ratio[i] = 3 * pow(pow(2, 9 + (double)i), 0.7);
-    set_rows(rows, 5, ratio);
-    kmv_measure_fit(rows, 5);
-    for (size_t i = 0; i < 5; i++) {
-        CHECK_CLOSE(rows[i].alpha, 0.7, 1e-12);
-        CHECK_CLOSE(rows[i].alpha_lo, 0.7, 1e-12);
-        CHECK_CLOSE(rows[i].alpha_sum, 0, 1e-12);
-        assert_non_null(strstr(rows[i].alpha_kind, "5 dependent sizes"));
-    }
-    /* Logarithms at 0, 1, 2 (times ln 2) plus noise (1, -2, 1): the slope stays, the residual sum
-     * of squares is 6 noise^2 on 1 degree of freedom, the slope's variance 6 noise^2 / (2 ln2^2),
-     * and the 97.5 % quantile of t with 1 degree is 12.7062047361747. */
-    for (size_t i = 0; i < 3; i++)
-        ratio[i] = exp(M_LN2 * (double)i + noise * (i == 1 ? -2 : 1));
-    set_rows(rows, 3, ratio);
-    kmv_measure_fit(rows, 3);
-    half = 12.7062047361747 * noise * sqrt(3) / M_LN2;
-    CHECK_CLOSE(rows[0].alpha, 1, 1e-12);
-    CHECK_CLOSE(rows[0].alpha_lo, 1 - half, 1e-9);
-    CHECK_CLOSE(rows[0].alpha_hi, 1 + half, 1e-9);
-}
-
-static void exponents_that_are_not(void **state)
-{
-    const double ratio[] = {1, 0, 2};
-    kmv_measure_row rows[3];
-
-    (void)state;
-    set_rows(rows, 3, ratio);
-    kmv_measure_fit(rows, 3); /* log 0 */
-    assert_true(isnan(rows[0].alpha) && isnan(rows[0].alpha_lo));
-    CHECK_CLOSE(rows[0].alpha_sum, 0, 1e-12);
-    set_rows(rows, 1, ratio);
-    kmv_measure_fit(rows, 1);
-    assert_true(isnan(rows[0].alpha) && rows[0].alpha_kind[0] == '\0');
-    set_rows(rows, 2, (const double[]){1, 4});
-    kmv_measure_fit(rows, 2);
-    CHECK_CLOSE(rows[1].alpha, 2, 1e-12);
-    assert_true(isnan(rows[1].alpha_lo)); /* no degree of freedom left */
-    set_rows(rows, 2, (const double[]){1, 4});
-    rows[1].n_q = rows[0].n_q;
-    kmv_measure_fit(rows, 2);
-    assert_true(isnan(rows[1].alpha));
-}
-
-/* ---- bandwidths ------------------------------------------------------------------------------ */
-
-static void sigma_meets_the_sum(void **state)
-{
-    static const double target[] = {0.01, 1, 30, 99};
-    kmv_dataset d = {0};
-
-    (void)state;
-    generate("iid", "n=100,d=6", 3, &d);
-    for (size_t t = 0; t < 4; t++) {
-        kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS, .causal = t == 2};
-        kmv_measure_spec s = plain;
-        double sigma = 0;
-        direct got;
-
-        s.causal = p.causal;
-        CHECK_OK(kmv_sigma_for_sum(&p, target[t], 2, NULL, &sigma, &err));
-        s.sigma = sigma;
-        got = compute(&d, 0, &s);
-        /* 1e-4 as promised, and the products' own error */
-        CHECK_CLOSE(got.sum / 100, target[t], (1e-4 + got.tol) * target[t]);
-        free(got.entries);
-    }
-    kmv_dataset_clear(&d);
-}
-
-static void sigma_that_is_not(void **state)
-{
-    kmv_dataset d = {0}, same = {0};
-    kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS};
-    double sigma = 77;
-
-    (void)state;
-    generate("iid", "n=10,d=2", 3, &d);
-    generate("clusters", "n=10,d=2,count=1,spread=0", 3, &same);
-    CHECK_FAILS(kmv_sigma_for_sum(&p, 10, 1, NULL, &sigma, &err), KMV_EINVAL, "(0, 10)");
-    CHECK_FAILS(kmv_sigma_for_sum(&p, 0, 1, NULL, &sigma, &err), KMV_EINVAL, "want a sum/n");
-    CHECK_FAILS(kmv_sigma_for_sum(&p, NAN, 1, NULL, &sigma, &err), KMV_EINVAL, "want a sum/n");
-    p.q = &same.q;
-    p.k = &same.k;
-    CHECK_FAILS(kmv_sigma_for_sum(&p, 5, 1, NULL, &sigma, &err), KMV_EINVAL, "coinciding");
-    p.matrix = KMV_SOFTMAX;
-    CHECK_FAILS(kmv_sigma_for_sum(&p, 1, 1, NULL, &sigma, &err), KMV_EINVAL, "gauss");
-    CHECK_CLOSE(sigma, 77, 0);
-    kmv_dataset_clear(&d);
-    kmv_dataset_clear(&same);
-}
-
-static void sigma_in_words(void **state)
-{
-    kmv_dataset d = {0};
-    kmv_problem p = {.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS};
-    double sigma = 0;
-
-    (void)state;
-    generate("iid", "n=30,d=16", 3, &d);
-    CHECK_OK(kmv_sigma_resolve("0.25", &d, &p, 1, NULL, &sigma, &err));
-    CHECK_CLOSE(sigma, 0.25, 0);
-    CHECK_OK(kmv_sigma_resolve("x3", &d, &p, 1, NULL, &sigma, &err));
-    CHECK_CLOSE(sigma, 6, 1e-15); /* 3 times 16^(1/4) */
-    CHECK_OK(kmv_sigma_resolve("sum:2", &d, &p, 1, NULL, &sigma, &err));
-    assert_true(sigma > 0 && sigma != 6);
-    p.matrix = KMV_SOFTMAX;
-    CHECK_FAILS(kmv_sigma_resolve("sum:2", &d, &p, 1, NULL, &sigma, &err), KMV_EINVAL, "gauss");
-    for (size_t i = 0; i < 7; i++) {
-        static const char *const bad[] = {"", "0", "-1", "x", "x0", "sum:", "nan"};
-
-        CHECK_FAILS(kmv_sigma_check(bad[i], &err), KMV_EINVAL, "sigma: want");
-    }
-    kmv_dataset_clear(&d);
-}
-
 /* ---- requests that cannot be met ------------------------------------------------------------- */
 
 static void bad_requests(void **state)
@@ -606,12 +375,8 @@ int main(void)
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(intervals_cover),
         cmocka_unit_test(all_rows_sampled_is_exact),
-        cmocka_unit_test(exponents_of_known_laws),
-        cmocka_unit_test(exponents_that_are_not),
-        cmocka_unit_test(sigma_meets_the_sum),
-        cmocka_unit_test(sigma_that_is_not),
-        cmocka_unit_test(sigma_in_words),
         cmocka_unit_test(bad_requests),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

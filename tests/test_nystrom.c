@@ -54,6 +54,10 @@ static void refusals(void **state)
 {
     small_problem p = small_problem_make(KMV_GAUSS, 4, 5, 3, 1, 1, 0);
     const kmv_algo *a = kmv_algo_find("nystrom");
+    kmv_settings settings = KMV_SETTINGS_DEFAULT;
+    kmv_plan *plan = NULL;
+    kmv_error err;
+    double y[4];
 
     (void)state;
     small_problem_finish(&p);
@@ -62,6 +66,11 @@ static void refusals(void **state)
     assert_string_equal(kmv_algo_rejects(a, &p.problem, "landmarks=5", 1, 0), "landmarks > n_q");
     p.problem.causal = 1;
     assert_non_null(kmv_algo_rejects(a, &p.problem, "landmarks=2", 1, 0));
+    p.problem.causal = 0;
+    p.problem.sigma = 1e-4; /* logits of 1e8, of which floats keep no fraction */
+    CHECK_OK(kmv_plan_create(a, &p.problem, "landmarks=2", &settings, &plan, &err));
+    CHECK_FAILS(kmv_plan_apply(plan, p.x, 1, y, NULL, &err), KMV_ENOTSUP, "logits this large");
+    kmv_plan_destroy(plan);
     small_problem_clear(&p);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "gauss/product.h"
+#include "points.h"
 
 enum { COLUMNS = 5 }; /* most that a test uses */
 
@@ -61,11 +62,6 @@ static void problem_clear(problem *s)
 {
     kmv_points_clear(&s->q);
     kmv_points_clear(&s->k);
-}
-
-static double coordinate(const kmv_points *p, size_t i, size_t l)
-{
-    return (double)p->x[i * p->ld + l] + p->origin[l];
 }
 
 /* Base-2 exponent of the entry, in double. */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gauss/reference.h"
+#include "vectors.h"
 
 extern const kmv_algo kmv_algo_probe;
 
@@ -58,15 +59,6 @@ static void clear(fixture *f)
     kmv_points_clear(&f->k);
     free(f->x);
     free(f->exact);
-}
-
-static double norm(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sqrt(sum);
 }
 
 /* |y - G x| / |x| of one apply of a fresh plan. */

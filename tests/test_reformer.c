@@ -136,7 +136,7 @@ static void each_key_counts_once(void **state)
             made, &(kmv_apply_context){.x = a.x, .r = 3, .y = a.y, .cost = &cost, .key = KEY},
             &err));
         /* As attention_check_exact; a weight of 1/3 is rounded as well. */
-        CHECK_CLOSE(attention_error(&a), 0, 2e-5 * attention_size(&a));
+        CHECK_CLOSE(attention_error(&a), 0, 2e-5 * a.size);
         algo->destroy(made);
         kmv_lsh_rounds_clear(&l);
         attention_clear(&a);

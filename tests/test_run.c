@@ -17,6 +17,7 @@
 #include "bench/judge.h"
 #include "bench/record.h"
 #include "check.h"
+#include "temp_folder.h"
 
 /* ---- children -------------------------------------------------------------------------------- */
 
@@ -149,24 +150,6 @@ static void memory_is_limited(void **state)
 
 /* ---- journals -------------------------------------------------------------------------------- */
 
-static char folder[64];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/kmv-test-run-XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
 static kmv_record row(const char *id, double rep)
 {
     kmv_record r;
@@ -179,11 +162,8 @@ static kmv_record row(const char *id, double rep)
 
 static void append_text(const char *name, const char *text)
 {
-    char path[128];
-    FILE *f;
+    FILE *f = fopen(in_folder(name), "a");
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    f = fopen(path, "a");
     assert_non_null(f);
     fputs(text, f);
     fclose(f);
@@ -196,17 +176,17 @@ static void journal_keeps_whole_rows(void **state)
     kmv_error err = {""};
 
     (void)state;
-    CHECK_OK(kmv_journal_open(folder, "raw.tsv", &kmv_record_schema, &j, &err));
+    CHECK_OK(kmv_journal_open(temp_folder(), "raw.tsv", &kmv_record_schema, &j, &err));
     assert_int_equal(j.count, 0);
     CHECK_OK(kmv_journal_append(&j, &first, &err));
     kmv_journal_close(&j);
     kmv_journal_close(&j);
     append_text("raw.tsv", "a torn row\t1\t");
-    CHECK_OK(kmv_journal_open(folder, "raw.tsv", &kmv_record_schema, &j, &err));
+    CHECK_OK(kmv_journal_open(temp_folder(), "raw.tsv", &kmv_record_schema, &j, &err));
     assert_int_equal(j.count, 1);
     CHECK_OK(kmv_journal_append(&j, &second, &err));
     kmv_journal_close(&j);
-    CHECK_OK(kmv_journal_open(folder, "raw.tsv", &kmv_record_schema, &j, &err));
+    CHECK_OK(kmv_journal_open(temp_folder(), "raw.tsv", &kmv_record_schema, &j, &err));
     assert_int_equal(j.count, 2);
     assert_string_equal(((kmv_record *)j.rows)[0].case_id, "a");
     assert_string_equal(((kmv_record *)j.rows)[1].case_id, "b");
@@ -220,10 +200,10 @@ static void journal_of_other_columns(void **state)
 
     (void)state;
     append_text("old.tsv", "experiment\trep\n");
-    CHECK_FAILS(kmv_journal_open(folder, "old.tsv", &kmv_record_schema, &j, &err), KMV_EFORMAT,
-                "old.tsv:1: columns of another version");
+    CHECK_FAILS(kmv_journal_open(temp_folder(), "old.tsv", &kmv_record_schema, &j, &err),
+                KMV_EFORMAT, "old.tsv:1: columns of another version");
     append_text("torn.tsv", "experim"); /* killed while the header was written */
-    CHECK_OK(kmv_journal_open(folder, "torn.tsv", &kmv_record_schema, &j, &err));
+    CHECK_OK(kmv_journal_open(temp_folder(), "torn.tsv", &kmv_record_schema, &j, &err));
     assert_int_equal(j.count, 0);
     kmv_journal_close(&j);
 }
@@ -249,7 +229,7 @@ static kmv_status append_beyond_limit(const void *context, void *result, kmv_err
 
 static void full_disk(void **state)
 {
-    outcome o = run(append_beyond_limit, folder, (kmv_limits){0}, -1);
+    outcome o = run(append_beyond_limit, temp_folder(), (kmv_limits){0}, -1);
     kmv_journal j = {0};
     kmv_error err = {""};
 
@@ -258,7 +238,7 @@ static void full_disk(void **state)
     assert_int_equal(o.status, KMV_EIO);
     assert_non_null(strstr(o.err.text, "full.tsv: cannot be written"));
     assert_int_equal(o.result, 1); /* cut back to whole lines */
-    CHECK_OK(kmv_journal_open(folder, "full.tsv", &kmv_record_schema, &j, &err));
+    CHECK_OK(kmv_journal_open(temp_folder(), "full.tsv", &kmv_record_schema, &j, &err));
     assert_int_equal(j.count, 1);
     kmv_journal_close(&j);
 }
@@ -280,7 +260,7 @@ static void folders(void **state)
     int fd = -1;
 
     (void)state;
-    snprintf(path, sizeof path, "%s/a/b/c", folder);
+    snprintf(path, sizeof path, "%s/a/b/c", temp_folder());
     CHECK_OK(kmv_folders_make(path, &err));
     CHECK_OK(kmv_folders_make(path, &err));
     CHECK_OK(kmv_folder_lock(path, &fd, &err));
@@ -316,14 +296,14 @@ static void damage(const char *ending)
     snprintf(
         command, sizeof command,
         "for f in %s/*.%s; do printf x | dd of=$f bs=1 seek=100 conv=notrunc 2>/dev/null; done",
-        folder, ending);
+        temp_folder(), ending);
     assert_int_equal(system(command), 0);
 }
 
 static void references(void **state)
 {
     kmv_judge_settings settings = {
-        .cache = folder, .seed = 1, .rows = 5, .pairs_max = 1e6, .threads = 1};
+        .cache = temp_folder(), .seed = 1, .rows = 5, .pairs_max = 1e6, .threads = 1};
     float line[N];
     double a[N], b[N];
     const double *x[] = {a, b};
@@ -411,7 +391,7 @@ static double softmax_norm(void)
 
 static void operator_norm(void **state)
 {
-    kmv_judge_settings settings = {.cache = folder,
+    kmv_judge_settings settings = {.cache = temp_folder(),
                                    .seed = 1,
                                    .rows = 5,
                                    .pairs_max = 1e6,
@@ -458,12 +438,14 @@ int main(void)
         cmocka_unit_test(children_end),
         cmocka_unit_test(children_are_stopped),
         cmocka_unit_test(memory_is_limited),
-        cmocka_unit_test_setup_teardown(journal_keeps_whole_rows, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(journal_of_other_columns, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(full_disk, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(folders, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(references, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(operator_norm, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(journal_keeps_whole_rows, temp_folder_make,
+                                        temp_folder_remove),
+        cmocka_unit_test_setup_teardown(journal_of_other_columns, temp_folder_make,
+                                        temp_folder_remove),
+        cmocka_unit_test_setup_teardown(full_disk, temp_folder_make, temp_folder_remove),
+        cmocka_unit_test_setup_teardown(folders, temp_folder_make, temp_folder_remove),
+        cmocka_unit_test_setup_teardown(references, temp_folder_make, temp_folder_remove),
+        cmocka_unit_test_setup_teardown(operator_norm, temp_folder_make, temp_folder_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gauss/reference.h"
+#include "vectors.h"
 
 enum { N_Q = 60, N_K = 90, D = 4, REPEATS = 1000 };
 
@@ -69,24 +70,6 @@ static kmv_plan *plan_of(const fixture *f, const char *name, const char *options
 
     CHECK_OK(kmv_plan_create(kmv_algo_find(name), &f->problem, options, settings, &plan, &err));
     return plan;
-}
-
-static double norm2(const double *x, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * x[i];
-    return sum;
-}
-
-static double distance2(const double *a, const double *b, size_t n)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < n; i++)
-        sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sum;
 }
 
 /* Float tiles: entries to a few times 1e-6 here (|p|^2/sigma^2 < 10), so of |G|x|| <= 90 |x|. */

@@ -2,6 +2,8 @@
  * any size, weights, lists of keys in any order, parts merged. */
 #include "softmax_points.h"
 
+#include <omp.h>
+
 #include "base/mem.h"
 #include "gauss/reference.h"
 #include "gauss/softmax.h"
@@ -45,17 +47,29 @@ static void stop(engine *e)
     kmv_softmax_space_destroy(e->space);
 }
 
+/* Y = P X of all points on up to two threads, keys in two parts; returns the pairs left. */
 static double product(const kmv_problem *p, const kmv_tile *t, const double *x, size_t r,
                       int threads, double *y)
 {
-    kmv_cost cost = {0};
+    const size_t panels = (p->k->n + t->lanes - 1) / t->lanes, cut = panels / 3;
+    const size_t blocks = (p->q->n + t->rows - 1) / t->rows;
+    double pairs = 0;
     engine e;
 
     start(&e, p, t, NULL, p->q->n, NULL, p->k->n, x, r);
-    kmv_softmax_product(&e.o, threads, e.space, &e.sums, y, &cost);
-    assert_true(cost.flops == 2 * cost.pairs * (double)(p->q->d + r));
+    kmv_softmax_sums_reset(&e.sums, 0, e.sums.capacity);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) reduction(+ : pairs)
+    for (size_t b = 0; b < blocks; b += KMV_BLOCKS_MAX) {
+        const size_t take = blocks - b < KMV_BLOCKS_MAX ? blocks - b : KMV_BLOCKS_MAX;
+
+        for (int half = 0; half < 2; half++)
+            kmv_softmax_attend(&e.o, b, take, half ? cut : 0, half ? panels - cut : cut, NULL,
+                               e.space, omp_get_thread_num(), &e.sums, b * t->rows, &pairs);
+    }
+    for (size_t i = 0; i < p->q->n; i++)
+        kmv_softmax_sums_row(&e.sums, i, r, e.values.unit, y + i * r);
     stop(&e);
-    return cost.pairs;
+    return pairs;
 }
 
 /* Relative error of a weight of softmax: a base-2 exponent is a float sum of d products and two

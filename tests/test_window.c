@@ -64,7 +64,7 @@ static void mean(void **state)
             memset(a.q.x, 0, a.q.n * a.q.ld * sizeof *a.q.x);
             attention_reference(&a);
             attention_run(&a, "mean", "", NULL, 2, 1, &report);
-            CHECK_CLOSE(attention_error(&a), 0, 1e-13 * attention_size(&a));
+            CHECK_CLOSE(attention_error(&a), 0, 1e-13 * a.size);
             CHECK_CLOSE(report.apply.pairs, 0, 0);
             if (causal && a.q.n == a.k.n && a.q.n > 2)
                 CHECK_CLOSE(a.y[2 * 3 + 1], (a.x[1] + a.x[4] + a.x[7]) / 3, 1e-15);
@@ -146,7 +146,7 @@ static void window(void **state)
                     attend(&a, i, keep, a.want + i * a.r);
                 }
                 attention_run(&a, "window", options[o], NULL, 2, 1, &report);
-                CHECK_CLOSE(attention_error(&a), 0, 1e-5 * attention_size(&a));
+                CHECK_CLOSE(attention_error(&a), 0, 1e-5 * a.size);
                 CHECK_CLOSE(report.apply.pairs, pairs, 0);
                 free(keep);
             }
@@ -213,7 +213,7 @@ static void topk(void **state)
                 }
             }
             attention_run(&a, "topk", "keys=17", NULL, 2, 1, &report);
-            CHECK_CLOSE(attention_error(&a), 0, 1e-5 * attention_size(&a));
+            CHECK_CLOSE(attention_error(&a), 0, 1e-5 * a.size);
             CHECK_CLOSE(report.apply.pairs, kmv_problem_pairs(&a.problem), 0);
             assert_true(report.apply.flops > 2 * 6 * report.apply.pairs);
             attention_clear(&a);

@@ -70,10 +70,10 @@ static size_t cells_of(const opts *o, size_t n_k)
 static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
 {
     const opts *o = opt;
+    const char *too_many = kmv_row_lists_reject(problem, opt, r);
 
-    (void)r;
-    if (problem->k->n >= UINT32_MAX)
-        return "2^32 keys or more";
+    if (too_many != NULL)
+        return too_many;
     if (o->cells > problem->k->n)
         return "cells > n_k";
     if (o->probes == 0 && o->samples == 0)
@@ -227,7 +227,7 @@ static void add_cell(work *w, size_t cell)
     for (size_t t = 0; t < size; t++)
         list[t] = (uint32_t)(start + t);
     for (size_t i = 0; i < w->rows; i++) {
-        const size_t seen = kmv_row_sees(&s->problem, w->first + i);
+        const size_t seen = kmv_problem_sees(&s->problem, w->first + i);
         size_t count = size;
 
         if (!w->probed[i * cells + cell])
@@ -258,7 +258,7 @@ static void list_rest(const state *s, const unsigned char *probed, size_t seen, 
 static size_t add_rest(const work *w, size_t i, size_t from)
 {
     const state *s = w->s;
-    const size_t seen = kmv_row_sees(&s->problem, w->first + i), rest = seen - w->near[i];
+    const size_t seen = kmv_problem_sees(&s->problem, w->first + i), rest = seen - w->near[i];
     const size_t drawn = rest < s->samples ? rest : s->samples;
     uint32_t *list = kmv_row_list(&s->lists, w->thread);
 

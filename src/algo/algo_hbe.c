@@ -70,13 +70,6 @@ typedef struct {
     int threads;
 } state;
 
-static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
-{
-    (void)opt;
-    (void)r;
-    return problem->k->n >= UINT32_MAX ? "2^32 keys or more" : NULL;
-}
-
 static void destroy(void *s)
 {
     state *st = s;
@@ -227,7 +220,7 @@ static void draw_keys(state *s, size_t t, uint64_t key, kmv_cells *cells)
         const uint32_t *items;
         const size_t count = kmv_cells_find(cells, s->q_code[t * n_q + i], &items);
         const uint32_t j = count > 0 ? items[(size_t)(kmv_uniform_at(key, i) * (double)count)] : 0;
-        const int taken = count > 0 && j < kmv_row_sees(&s->problem, i);
+        const int taken = count > 0 && j < kmv_problem_sees(&s->problem, i);
 
         s->drawn[i * BATCH + t] = j;
         s->count[i * BATCH + t] = taken ? (float)count : 0;
@@ -297,7 +290,7 @@ const kmv_algo kmv_algo_hbe = {
     .flags = KMV_CAN_GAUSS | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(opts),
-    .reject = reject,
+    .reject = kmv_row_lists_reject,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

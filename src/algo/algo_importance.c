@@ -225,17 +225,6 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     return KMV_OK;
 }
 
-static kmv_status prepare_planned(const kmv_problem *problem, const kmv_prepare_context *context,
-                                  const kmv_pilot *pilot, void *draft, void **state, kmv_error *err)
-{
-    (void)problem;
-    (void)context;
-    (void)pilot;
-    (void)err;
-    *state = draft; /* the sampler is ready */
-    return KMV_OK;
-}
-
 static kmv_status apply_planned(void *state, double effort, kmv_apply_context *context,
                                 kmv_error *err)
 {
@@ -251,7 +240,7 @@ const kmv_candidate kmv_candidate_importance = {
     .least = least,
     .forecast = forecast,
     .discard = destroy,
-    .prepare = prepare_planned,
+    .prepare = kmv_candidate_take_draft, /* the sampler is ready */
     .apply = apply_planned,
     .destroy = destroy,
 };

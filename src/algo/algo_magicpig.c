@@ -64,12 +64,12 @@ typedef struct {
 static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
 {
     const opts *o = opt;
+    const char *too_many = kmv_row_lists_reject(problem, opt, r);
 
-    (void)r;
     if (o->matches > o->tables)
         return "matches > tables";
-    if (problem->k->n >= UINT32_MAX)
-        return "2^32 keys or more";
+    if (too_many != NULL)
+        return too_many;
     return kmv_key_window_rejects(problem, (kmv_key_window){o->sinks, o->window});
 }
 
@@ -172,7 +172,7 @@ static size_t attend_row(state *s, size_t i, int thread, size_t r, double *y, do
     uint32_t *list = kmv_row_list(&s->lists, thread);
     float *e = kmv_row_exponent(&s->lists, thread);
     uint16_t *met = s->met + (size_t)thread * s->problem.k->n;
-    const size_t seen = kmv_row_sees(&s->problem, i);
+    const size_t seen = kmv_problem_sees(&s->problem, i);
     size_t kept, found, count;
 
     memset(met, 0, s->problem.k->n * sizeof *met);

@@ -56,7 +56,7 @@ static kmv_status apply(void *s, kmv_apply_context *context, kmv_error *err)
     (void)err;
     memset(st->sum, 0, r * sizeof *st->sum);
     for (size_t i = 0; i < n_q; i++) {
-        const size_t seen = kmv_row_sees(&st->problem, i);
+        const size_t seen = kmv_problem_sees(&st->problem, i);
 
         if (seen < taken) { /* another head begins */
             memset(st->sum, 0, r * sizeof *st->sum);

@@ -20,8 +20,8 @@
 #include "algo/landmarks.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "gauss/leaf_product.h"
 #include "gauss/product.h"
-#include "gauss/softmax.h"
 
 /* LAPACK, which OpenBLAS brings without a header; lower triangles by columns. */
 extern void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
@@ -43,14 +43,12 @@ static const kmv_option options[] = {
     {0},
 };
 
-/* One product over tiles: packed operands and what each of the two matrices needs. */
+/* One exact product, with one of the outer factors. */
 typedef struct {
     kmv_problem problem;
     kmv_packed q, k;
-    kmv_workspace *workspace; /* gauss */
-    kmv_values values;        /* softmax */
-    kmv_softmax_sums sums;
-    kmv_softmax_space *space;
+    kmv_workspace *workspace;
+    kmv_leaf_product *softmax; /* for softmax: instead of the packed points */
 } stage;
 
 typedef struct {
@@ -67,9 +65,7 @@ static void clear_stage(stage *s)
     kmv_packed_clear(&s->q);
     kmv_packed_clear(&s->k);
     kmv_workspace_destroy(s->workspace);
-    kmv_values_clear(&s->values);
-    kmv_softmax_sums_clear(&s->sums);
-    kmv_softmax_space_destroy(s->space);
+    kmv_leaf_product_destroy(s->softmax);
 }
 
 static void destroy(void *of_plan)
@@ -111,6 +107,13 @@ static kmv_status make_stage(stage *s, const kmv_problem *like, const kmv_points
     s->problem = *like;
     s->problem.q = q;
     s->problem.k = k;
+    if (like->matrix == KMV_SOFTMAX) {
+        if ((st = kmv_leaf_product_create(&s->problem, tile, KMV_ATTEND_PARTS_MAX, q->n, r,
+                                          context->threads, &s->softmax, context->cost, err)) ==
+            KMV_OK)
+            kmv_leaf_product_queries(s->softmax, NULL, q->n, context->cost);
+        return st;
+    }
     if ((st = kmv_packed_init(&s->q, tile, KMV_QUERIES, q->n, q->d, 0, err)) != KMV_OK ||
         (st = kmv_packed_init(&s->k, tile, KMV_KEYS, k->n, k->d, 0, err)) != KMV_OK)
         return st;
@@ -119,26 +122,19 @@ static kmv_status make_stage(stage *s, const kmv_problem *like, const kmv_points
     if (!(s->q.norm2_max <= 1e30 && s->k.norm2_max <= 1e30))
         return kmv_fail(err, KMV_ENOTSUP, "nystrom: sigma = %g is too small for these points",
                         like->sigma);
-    if (like->matrix == KMV_GAUSS)
-        return kmv_workspace_create(tile, q->n, k->n, r, context->threads, &s->workspace, err);
-    if ((st = kmv_values_init(&s->values, tile, k->n, r, err)) != KMV_OK ||
-        (st = kmv_softmax_sums_init(&s->sums, tile, q->n, r, err)) != KMV_OK)
-        return st;
-    return kmv_softmax_space_create(tile, r, context->threads, &s->space, err);
+    return kmv_workspace_create(tile, q->n, k->n, r, context->threads, &s->workspace, err);
 }
 
-static void run_stage(stage *s, const double *x, size_t r, int threads, double *y, kmv_cost *cost)
+static kmv_status run_stage(stage *s, const double *x, size_t r, int threads, double *y,
+                            kmv_cost *cost, kmv_error *err)
 {
-    if (s->problem.matrix == KMV_GAUSS) {
+    if (s->softmax == NULL)
         kmv_product(&s->q, &s->k, &s->problem, x, NULL, r, threads, s->workspace, y, cost);
-        return;
-    }
-    {
-        const kmv_softmax_operands o = {&s->problem, &s->q, &s->k, &s->values};
-
-        kmv_values_load(&s->values, &s->k, x, r, threads);
-        kmv_softmax_product(&o, threads, s->space, &s->sums, y, cost);
-    }
+    else if (!kmv_leaf_product_apply(s->softmax, x, r, y, cost))
+        return kmv_fail(err, KMV_ENOTSUP,
+                        "nystrom: logits this large leave the range in which float32 tells them "
+                        "apart");
+    return KMV_OK;
 }
 
 static double coordinate(const kmv_points *p, size_t i, size_t l)
@@ -184,6 +180,9 @@ static kmv_status factor_core(state *s, const kmv_problem *problem, double ridge
         core_row(s, problem, i, core + i * m);
     for (size_t i = 0; i < m * m; i++)
         norm2 += core[i] * core[i];
+    if (!(norm2 < INFINITY)) /* logits that are no numbers */
+        return kmv_fail(err, KMV_ENOTSUP, "nystrom: sigma = %g is too small for these points",
+                        problem->sigma);
     if (problem->matrix == KMV_SOFTMAX)
         cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, n, n, 1, s->a, n, 0, s->chol, n);
     for (size_t i = 0; i < m; i++)
@@ -247,9 +246,10 @@ static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *er
     const size_t m = s->m, r = context->r;
     const int n = (int)m, columns = (int)r;
     int info = 0;
+    kmv_status st = run_stage(&s->in, context->x, r, s->threads, s->z, context->cost, err);
 
-    (void)err;
-    run_stage(&s->in, context->x, r, s->threads, s->z, context->cost);
+    if (st != KMV_OK)
+        return st;
     if (s->a != NULL)
         cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, columns, n, n, 1, s->z, columns, s->a,
                     n, 0, s->t, n);
@@ -262,9 +262,8 @@ static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *er
         for (size_t c = 0; c < r; c++)
             s->z[i * r + c] = s->t[c * m + i];
     }
-    run_stage(&s->out, s->z, r, s->threads, context->y, context->cost);
     context->cost->flops += (s->a != NULL ? 4 : 2) * (double)(m * m) * (double)r;
-    return KMV_OK;
+    return run_stage(&s->out, s->z, r, s->threads, context->y, context->cost, err);
 }
 
 const kmv_algo kmv_algo_nystrom = {

@@ -13,8 +13,8 @@
  * per entry. */
 #include <stdio.h>
 
+#include "algo/feature_algo.h"
 #include "algo/positive_features.h"
-#include "base/mem.h"
 
 static const kmv_option options[] = {
     {"features", KMV_OPT_SIZE, offsetof(kmv_positive_options, directions), "256", 1, 65536,
@@ -28,57 +28,38 @@ static const kmv_option options[] = {
     {0},
 };
 
-typedef struct {
-    kmv_positive_features features;
-    kmv_feature_product *product;
-} state;
-
-static void destroy(void *of_plan)
+static kmv_status init(void *features, const kmv_problem *problem, const void *chosen,
+                       const kmv_prepare_context *context, const kmv_feature_map **map,
+                       kmv_error *err)
 {
-    state *s = of_plan;
+    const kmv_positive_options *o = chosen;
+    kmv_positive_features *f = features;
+    const kmv_status st =
+        kmv_positive_features_init(f, problem, o, context->key, context->cost, err);
 
-    if (s == NULL)
-        return;
-    kmv_feature_product_destroy(s->product);
-    kmv_positive_features_clear(&s->features);
-    kmv_free(s);
+    if (st != KMV_OK)
+        return st;
+    snprintf(context->text, context->text_size,
+             "performer: %zu positive features of %zu %s directions; |q| <= %.3g sigma, |k| <= "
+             "%.3g sigma%s",
+             f->map.features, o->directions, o->orthogonal ? "orthogonal" : "independent",
+             f->points.q_most, f->points.k_most, o->centre ? " from their means" : "");
+    *map = &f->map;
+    return KMV_OK;
 }
+
+static void clear(void *features)
+{
+    kmv_positive_features_clear(features);
+}
+
+static const kmv_feature_kind kind = {sizeof(kmv_positive_features), "features of performer", init,
+                                      clear};
 
 static kmv_status prepare(const kmv_problem *problem, const void *chosen,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
-    const kmv_positive_options *o = chosen;
-    state *s = kmv_alloc(1, sizeof *s, "state of performer", err);
-    kmv_status st;
-
-    if (s == NULL)
-        return KMV_ENOMEM;
-    if ((st = kmv_positive_features_init(&s->features, problem, o, context->key, context->cost,
-                                         err)) != KMV_OK)
-        goto out;
-    snprintf(context->text, context->text_size,
-             "performer: %zu positive features of %zu %s directions; |q| <= %.3g sigma, |k| <= "
-             "%.3g sigma%s",
-             s->features.map.features, o->directions, o->orthogonal ? "orthogonal" : "independent",
-             s->features.points.q_most, s->features.points.k_most,
-             o->centre ? " from their means" : "");
-    if ((st = kmv_feature_product_create(problem, &s->features.map, context, &s->product, err)) !=
-        KMV_OK)
-        goto out;
-    *out = s;
-    s = NULL;
-out:
-    destroy(s);
-    return st;
-}
-
-static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *err)
-{
-    const state *s = of_plan;
-
-    (void)err;
-    kmv_feature_product_apply(s->product, context);
-    return KMV_OK;
+    return kmv_feature_algo_prepare(&kind, problem, chosen, context, out, err);
 }
 
 const kmv_algo kmv_algo_performer = {
@@ -91,6 +72,6 @@ const kmv_algo kmv_algo_performer = {
     .options = options,
     .options_size = sizeof(kmv_positive_options),
     .prepare = prepare,
-    .apply = apply,
-    .destroy = destroy,
+    .apply = kmv_feature_algo_apply,
+    .destroy = kmv_feature_algo_destroy,
 };

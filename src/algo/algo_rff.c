@@ -11,8 +11,8 @@
  * |x| sqrt(n_q / m) for x of random signs. */
 #include <stdio.h>
 
+#include "algo/feature_algo.h"
 #include "algo/fourier_features.h"
-#include "base/mem.h"
 
 static const kmv_option options[] = {
     {"features", KMV_OPT_SIZE, offsetof(kmv_fourier_options, features), "256", 1, 65536,
@@ -24,11 +24,6 @@ static const kmv_option options[] = {
     {0},
 };
 
-typedef struct {
-    kmv_fourier_features features;
-    kmv_feature_product *product;
-} state;
-
 static const char *reject(const kmv_problem *problem, const void *chosen, size_t r)
 {
     const kmv_fourier_options *o = chosen;
@@ -39,49 +34,35 @@ static const char *reject(const kmv_problem *problem, const void *chosen, size_t
                                                            : NULL;
 }
 
-static void destroy(void *of_plan)
+static kmv_status init(void *features, const kmv_problem *problem, const void *chosen,
+                       const kmv_prepare_context *context, const kmv_feature_map **map,
+                       kmv_error *err)
 {
-    state *s = of_plan;
+    const kmv_fourier_options *o = chosen;
+    kmv_fourier_features *f = features;
+    const kmv_status st =
+        kmv_fourier_features_init(f, problem, o, context->tile, context->key, context->cost, err);
 
-    if (s == NULL)
-        return;
-    kmv_feature_product_destroy(s->product);
-    kmv_fourier_features_clear(&s->features);
-    kmv_free(s);
+    if (st != KMV_OK)
+        return st;
+    snprintf(context->text, context->text_size, "rff: %zu features of %zu %s directions, %s",
+             o->features, f->directions, o->orthogonal ? "orthogonal" : "independent",
+             o->kind == KMV_FOURIER_PAIRS ? "cosine and sine" : "random phases");
+    *map = &f->map;
+    return KMV_OK;
 }
+
+static void clear(void *features)
+{
+    kmv_fourier_features_clear(features);
+}
+
+static const kmv_feature_kind kind = {sizeof(kmv_fourier_features), "features of rff", init, clear};
 
 static kmv_status prepare(const kmv_problem *problem, const void *chosen,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
-    const kmv_fourier_options *o = chosen;
-    state *s = kmv_alloc(1, sizeof *s, "state of rff", err);
-    kmv_status st;
-
-    if (s == NULL)
-        return KMV_ENOMEM;
-    if ((st = kmv_fourier_features_init(&s->features, problem, o, context->tile, context->key,
-                                        context->cost, err)) != KMV_OK)
-        goto out;
-    snprintf(context->text, context->text_size, "rff: %zu features of %zu %s directions, %s",
-             o->features, s->features.directions, o->orthogonal ? "orthogonal" : "independent",
-             o->kind == KMV_FOURIER_PAIRS ? "cosine and sine" : "random phases");
-    if ((st = kmv_feature_product_create(problem, &s->features.map, context, &s->product, err)) !=
-        KMV_OK)
-        goto out;
-    *out = s;
-    s = NULL;
-out:
-    destroy(s);
-    return st;
-}
-
-static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *err)
-{
-    const state *s = of_plan;
-
-    (void)err;
-    kmv_feature_product_apply(s->product, context);
-    return KMV_OK;
+    return kmv_feature_algo_prepare(&kind, problem, chosen, context, out, err);
 }
 
 const kmv_algo kmv_algo_rff = {
@@ -95,6 +76,6 @@ const kmv_algo kmv_algo_rff = {
     .options_size = sizeof(kmv_fourier_options),
     .reject = reject,
     .prepare = prepare,
-    .apply = apply,
-    .destroy = destroy,
+    .apply = kmv_feature_algo_apply,
+    .destroy = kmv_feature_algo_destroy,
 };

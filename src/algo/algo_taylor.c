@@ -11,8 +11,8 @@
  * float. The plan says what B is here. */
 #include <stdio.h>
 
+#include "algo/feature_algo.h"
 #include "algo/monomials.h"
-#include "base/mem.h"
 
 typedef struct {
     size_t degree;
@@ -24,11 +24,6 @@ static const kmv_option options[] = {
     {0},
 };
 
-typedef struct {
-    kmv_monomials features;
-    kmv_feature_product *product;
-} state;
-
 static const char *reject(const kmv_problem *problem, const void *chosen, size_t r)
 {
     const opts *o = chosen;
@@ -39,51 +34,37 @@ static const char *reject(const kmv_problem *problem, const void *chosen, size_t
                : NULL;
 }
 
-static void destroy(void *of_plan)
+static kmv_status init(void *features, const kmv_problem *problem, const void *chosen,
+                       const kmv_prepare_context *context, const kmv_feature_map **map,
+                       kmv_error *err)
 {
-    state *s = of_plan;
+    const opts *o = chosen;
+    kmv_monomials *f = features;
+    const kmv_status st = kmv_monomials_init(f, problem, o->degree, context->cost, err);
+    double bound;
 
-    if (s == NULL)
-        return;
-    kmv_feature_product_destroy(s->product);
-    kmv_monomials_clear(&s->features);
-    kmv_free(s);
+    if (st != KMV_OK)
+        return st;
+    bound = f->points.q_most * f->points.k_most;
+    snprintf(context->text, context->text_size,
+             "taylor: degree %zu, %zu features; |exponent| <= %.3g, so an entry is off by at most "
+             "%.2g",
+             o->degree, f->map.features, bound, kmv_monomials_remainder(bound, o->degree));
+    *map = &f->map;
+    return KMV_OK;
 }
+
+static void clear(void *features)
+{
+    kmv_monomials_clear(features);
+}
+
+static const kmv_feature_kind kind = {sizeof(kmv_monomials), "features of taylor", init, clear};
 
 static kmv_status prepare(const kmv_problem *problem, const void *chosen,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
-    const opts *o = chosen;
-    state *s = kmv_alloc(1, sizeof *s, "state of taylor", err);
-    kmv_status st;
-    double bound;
-
-    if (s == NULL)
-        return KMV_ENOMEM;
-    if ((st = kmv_monomials_init(&s->features, problem, o->degree, context->cost, err)) != KMV_OK)
-        goto out;
-    bound = s->features.points.q_most * s->features.points.k_most;
-    snprintf(context->text, context->text_size,
-             "taylor: degree %zu, %zu features; |exponent| <= %.3g, so an entry is off by at most "
-             "%.2g",
-             o->degree, s->features.map.features, bound, kmv_monomials_remainder(bound, o->degree));
-    if ((st = kmv_feature_product_create(problem, &s->features.map, context, &s->product, err)) !=
-        KMV_OK)
-        goto out;
-    *out = s;
-    s = NULL;
-out:
-    destroy(s);
-    return st;
-}
-
-static kmv_status apply(void *of_plan, kmv_apply_context *context, kmv_error *err)
-{
-    const state *s = of_plan;
-
-    (void)err;
-    kmv_feature_product_apply(s->product, context);
-    return KMV_OK;
+    return kmv_feature_algo_prepare(&kind, problem, chosen, context, out, err);
 }
 
 const kmv_algo kmv_algo_taylor = {
@@ -97,6 +78,6 @@ const kmv_algo kmv_algo_taylor = {
     .options_size = sizeof(opts),
     .reject = reject,
     .prepare = prepare,
-    .apply = apply,
-    .destroy = destroy,
+    .apply = kmv_feature_algo_apply,
+    .destroy = kmv_feature_algo_destroy,
 };

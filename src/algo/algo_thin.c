@@ -58,13 +58,6 @@ typedef struct {
     size_t text_size;
 } state;
 
-static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
-{
-    (void)opt;
-    (void)r;
-    return problem->k->n >= UINT32_MAX ? "2^32 keys or more" : NULL;
-}
-
 static void destroy(void *s)
 {
     state *st = s;
@@ -203,7 +196,7 @@ const kmv_algo kmv_algo_thin = {
     .flags = KMV_CAN_SOFTMAX | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_IS_RANDOM,
     .options = options,
     .options_size = sizeof(opts),
-    .reject = reject,
+    .reject = kmv_row_lists_reject,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

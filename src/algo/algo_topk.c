@@ -42,13 +42,6 @@ typedef struct {
     int threads;
 } state;
 
-static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
-{
-    (void)opt;
-    (void)r;
-    return problem->k->n >= UINT32_MAX ? "2^32 keys or more" : NULL;
-}
-
 static void destroy(void *s)
 {
     state *st = s;
@@ -120,7 +113,7 @@ static void finish_row(state *s, size_t i, const float *e, int thread, size_t r,
 {
     uint32_t *list = kmv_row_list(&s->lists, thread);
     float *kept = kmv_row_exponent(&s->lists, thread);
-    const size_t seen = kmv_row_sees(&s->problem, i);
+    const size_t seen = kmv_problem_sees(&s->problem, i);
     const size_t count = kmv_select_largest(e, seen, s->keys, list);
 
     if (s->problem.matrix == KMV_GAUSS) {
@@ -151,7 +144,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
     for (size_t block = 0; block < (q->n + width - 1) / width; block++) {
         const int thread = omp_get_thread_num();
         const size_t first = block * width, left = q->n - first, rows = left < width ? left : width;
-        const size_t seen = kmv_row_sees(&s->problem, first + rows - 1);
+        const size_t seen = kmv_problem_sees(&s->problem, first + rows - 1);
         float *e = s->exponent + (size_t)thread * width * s->ld;
 
         for (size_t j = 0; j < seen; j += k->width)
@@ -161,7 +154,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
             finish_row(s, first + i, e + i * s->ld, thread, r, context->y + (first + i) * r);
     }
     for (size_t i = 0; i < q->n; i++) {
-        const size_t seen = kmv_row_sees(&s->problem, i);
+        const size_t seen = kmv_problem_sees(&s->problem, i);
 
         kept += (double)(s->keys < seen ? s->keys : seen);
     }
@@ -181,7 +174,7 @@ const kmv_algo kmv_algo_topk = {
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
     .options = options,
     .options_size = sizeof(opts),
-    .reject = reject,
+    .reject = kmv_row_lists_reject,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

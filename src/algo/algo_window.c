@@ -51,10 +51,10 @@ typedef struct {
 static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
 {
     const opts *o = opt;
+    const char *too_many = kmv_row_lists_reject(problem, opt, r);
 
-    (void)r;
-    if (problem->k->n >= UINT32_MAX)
-        return "2^32 keys or more";
+    if (too_many != NULL)
+        return too_many;
     return kmv_key_window_rejects(problem, (kmv_key_window){o->sinks, o->window});
 }
 

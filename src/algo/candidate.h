@@ -80,6 +80,11 @@ typedef struct kmv_candidate {
     void (*destroy)(void *state); /* accepts NULL */
 } kmv_candidate;
 
+/** kmv_candidate.prepare of one whose draft is already all that apply needs. */
+kmv_status kmv_candidate_take_draft(const kmv_problem *problem, const kmv_prepare_context *context,
+                                    const kmv_pilot *pilot, void *draft, void **state,
+                                    kmv_error *err);
+
 /** The candidates of `auto`, NULL-terminated; exact is not among them: it is always there. */
 extern const kmv_candidate *const kmv_candidate_table[];
 

@@ -33,7 +33,6 @@ typedef struct {
     kmv_probe_forecast forecast;
     float *shift; /* origin of the queries minus origin of the keys */
     size_t pilot_rows;
-    double largest_heavy;   /* of the pilot */
     kmv_heavy_chunk *heavy; /* chunks of KMV_VISIT_QUERIES rows in the order of the search, NULL
                                without one */
     uint32_t *place;        /* of each row in that order */
@@ -73,10 +72,6 @@ void kmv_probe_destroy(kmv_probe *p);
 /** y ~ G x as context says. Allocates nothing. */
 kmv_status kmv_probe_apply(kmv_probe *p, kmv_apply_context *context, kmv_error *err);
 
-/** Every how manieth row is searched wider before the search is chosen: 1024 rows, or 4 / eps^2 if
- *  more, a quarter at most. */
-size_t kmv_probe_wide_step(size_t n_q, double eps);
-
 /** Whether row i and key j are a pair that the search found, or that clipping would find. */
 int kmv_probe_caught(const kmv_probe *p, size_t i, uint32_t key);
 
@@ -115,8 +110,5 @@ static inline int kmv_probe_is_forced(const kmv_probe *p, size_t j)
 {
     return p->x2[j] > p->forced2;
 }
-
-/** The search by the chosen rule. */
-kmv_visit kmv_probe_visit(const kmv_probe *p);
 
 #endif

@@ -3,15 +3,14 @@
  *
  * With H the pairs found, S a random set of columns, j in S with probability p_j:
  *     y_i = sum_{j in H_i} G_ij x_j (1 - w_j) + sum_{j in S} G_ij x_j w_j,
- * w_j = lambda / p_j for j in S, 0 for others; columns with a large part of x are always in S, w_j
- * =
- * 1. So a pair of H
- * has weight 1, and a light one lambda [j in S] / p_j. lambda = 1 is unbiased. Let B be the squared
- * error, relative to |x|^2, of leaving the light part out, V that of estimating it unbiased; then
- * lambda = B / (B + V) has B V / (B + V), less than either: so V = B eps^2 / (B - eps^2) is enough,
- * and where B <= eps^2 nothing is sampled. B is computed for this x on rows of the pilot: where the
- * terms of the light part cancel (x of random signs) it is small. Once S is drawn, lambda is fitted
- * on these rows, which also takes away what is off in all rows alike.
+ * w_j = lambda / p_j for j in S, 0 for others; columns with a large part of x are always in S, with
+ * w_j = 1. So a pair of H has weight 1, and a light one lambda [j in S] / p_j. lambda = 1 is
+ * unbiased. Let B be the squared error, relative to |x|^2, of leaving the light part out, V that of
+ * estimating it unbiased; then lambda = B / (B + V) has B V / (B + V), less than either: so V = B
+ * eps^2 / (B - eps^2) is enough, and where B <= eps^2 nothing is sampled. B is computed for this x
+ * on rows of the pilot: where the terms of the light part cancel (x of random signs) it is small.
+ * Once S is drawn, lambda is fitted on these rows, which also takes away what is off in all rows
+ * alike.
  *
  * clip: a heavy pair that the search missed would enter S with weight 1/p_j. For the columns of S
  * all queries are searched, not only those that visit their cell, and heavy pairs so found get
@@ -22,7 +21,9 @@
 #include <string.h>
 
 #include "algo/candidate.h"
+#include "algo/probe_choice.h"
 #include "algo/probe_sample.h"
+#include "algo/probe_search.h"
 
 enum { CLIP_HITS = KMV_VISIT_QUERIES };
 
@@ -255,17 +256,6 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     return KMV_OK;
 }
 
-static kmv_status prepare_planned(const kmv_problem *problem, const kmv_prepare_context *context,
-                                  const kmv_pilot *pilot, void *draft, void **state, kmv_error *err)
-{
-    (void)problem;
-    (void)context;
-    (void)pilot;
-    (void)err;
-    *state = draft; /* the search is done */
-    return KMV_OK;
-}
-
 /* The error aimed at falls with the root of the samples. */
 static kmv_status apply_planned(void *state, double effort, kmv_apply_context *context,
                                 kmv_error *err)
@@ -288,7 +278,7 @@ const kmv_candidate kmv_candidate_probe = {
     .least = least,
     .forecast = forecast,
     .discard = destroy,
-    .prepare = prepare_planned,
+    .prepare = kmv_candidate_take_draft, /* the search is done */
     .apply = apply_planned,
     .destroy = destroy,
 };

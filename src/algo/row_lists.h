@@ -28,6 +28,9 @@ typedef struct {
     float *exponent;      /* threads x capacity, for the caller */
 } kmv_row_lists;
 
+/** A kmv_algo.reject: keys are numbered in 32 bits. */
+const char *kmv_row_lists_reject(const kmv_problem *problem, const void *options, size_t r);
+
 /** Room for lists of up to `capacity` keys, r columns. with_points: q and k are filled, and
  *  kmv_row_exponents may be asked. KMV_ENOMEM; KMV_ENOTSUP where sigma is too small (scaled.h).
  *  On failure nothing is left behind. */
@@ -65,8 +68,5 @@ void kmv_row_add(kmv_row_lists *l, int thread, const uint32_t *list, float *expo
 /** y[c] += sum over t of weight[t] x_(list[t])c, c < r: weights of any sign. */
 void kmv_row_add_weighted(kmv_row_lists *l, int thread, const uint32_t *list, const float *weight,
                           size_t count, double *y);
-
-/** How many of the first keys query i sees: all, or by the causal mask. */
-size_t kmv_row_sees(const kmv_problem *problem, size_t i);
 
 #endif

@@ -36,23 +36,33 @@ void kmv_points_clear(kmv_points *p)
     *p = (kmv_points){0};
 }
 
+/* Room for n x d elements that stand ld apart. */
+static kmv_status init_from(kmv_points *p, size_t n, size_t d, size_t ld, kmv_error *err)
+{
+    if (ld < d)
+        return kmv_fail(err, KMV_EINVAL, "points: row stride %zu < d = %zu", ld, d);
+    return kmv_points_init(p, n, d, err);
+}
+
+static kmv_status check_finite(double x, size_t i, size_t l, kmv_error *err)
+{
+    return isfinite(x) ? KMV_OK
+                       : kmv_fail(err, KMV_EINVAL, "points: element [%zu, %zu] is %g, want finite",
+                                  i, l, x);
+}
+
 kmv_status kmv_points_from_f32(kmv_points *p, const float *src, size_t n, size_t d, size_t ld,
                                kmv_error *err)
 {
     kmv_points out = {0};
-    kmv_status st;
+    kmv_status st = init_from(&out, n, d, ld, err);
 
-    if (ld < d)
-        return kmv_fail(err, KMV_EINVAL, "points: row stride %zu < d = %zu", ld, d);
-    if ((st = kmv_points_init(&out, n, d, err)) != KMV_OK)
+    if (st != KMV_OK)
         return st;
     for (size_t i = 0; i < n; i++) {
         for (size_t l = 0; l < d; l++) {
-            if (!isfinite(src[i * ld + l])) {
-                st = kmv_fail(err, KMV_EINVAL, "points: element [%zu, %zu] is %g, want finite", i,
-                              l, (double)src[i * ld + l]);
+            if ((st = check_finite((double)src[i * ld + l], i, l, err)) != KMV_OK)
                 goto out;
-            }
         }
         memcpy(out.x + i * out.ld, src + i * ld, d * sizeof(float));
     }
@@ -67,20 +77,15 @@ kmv_status kmv_points_from_f64(kmv_points *p, const double *src, size_t n, size_
                                kmv_error *err)
 {
     kmv_points out = {0};
-    kmv_status st;
+    kmv_status st = init_from(&out, n, d, ld, err);
 
-    if (ld < d)
-        return kmv_fail(err, KMV_EINVAL, "points: row stride %zu < d = %zu", ld, d);
-    if ((st = kmv_points_init(&out, n, d, err)) != KMV_OK)
+    if (st != KMV_OK)
         return st;
     /* Each value is divided by n before it is added: a sum of finite values cannot overflow. */
     for (size_t i = 0; i < n; i++) {
         for (size_t l = 0; l < d; l++) {
-            if (!isfinite(src[i * ld + l])) {
-                st = kmv_fail(err, KMV_EINVAL, "points: element [%zu, %zu] is %g, want finite", i,
-                              l, src[i * ld + l]);
+            if ((st = check_finite(src[i * ld + l], i, l, err)) != KMV_OK)
                 goto out;
-            }
             out.origin[l] += src[i * ld + l] / (double)n;
         }
     }

@@ -8,41 +8,30 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/case_columns.h"
 #include "bench/stats.h"
 
 #define TEXT(field, help)       KMV_COLUMN(kmv_comparison, field, "", KMV_COL_TEXT, help)
 #define REAL(field, unit, help) KMV_COLUMN(kmv_comparison, field, unit, KMV_COL_REAL, help)
 #define INT(field, help)        KMV_COLUMN(kmv_comparison, field, "", KMV_COL_INT, help)
 #define BOOL(field, help)       KMV_COLUMN(kmv_comparison, field, "", KMV_COL_BOOL, help)
+#define INTERVAL(stem, suffix, unit, help)                                                         \
+    KMV_INTERVAL_COLUMNS(kmv_comparison, stem, suffix, unit, help)
 
 static const kmv_column columns[] = {
     TEXT(verdict, "what became of the case, in words"),
     BOOL(regression, "slower, a worse status, or an eps now missed"),
     {"case", "", KMV_COL_TEXT, offsetof(kmv_comparison, case_id),
      sizeof((kmv_comparison *)0)->case_id, "id of the case"},
-    TEXT(dataset, "name of the data set"),
-    TEXT(matrix, "gauss or softmax"),
-    BOOL(causal, "entries above the diagonal count as zero"),
-    TEXT(center, "shift of the keys"),
-    INT(n_q, "number of queries"),
-    INT(n_k, "number of keys"),
-    INT(d, "dimension"),
-    INT(r, "columns of X"),
-    TEXT(sigma_spec, "bandwidth as asked"),
-    TEXT(x_kind, "kind of the vector x"),
-    TEXT(algo, "algorithm"),
-    TEXT(algo_opts, "options that differ from their defaults"),
-    REAL(eps, "", "error asked for; empty where the algorithm does not use it"),
-    REAL(delta, "", "failure probability asked for"),
+    KMV_MATRIX_COLUMNS(kmv_comparison),
+    KMV_METHOD_COLUMNS(kmv_comparison),
     TEXT(status_a, "worst status of the repetitions in the first folder"),
     TEXT(status_b, "worst status of the repetitions in the second"),
     INT(reps_a, "repetitions in the first folder"),
     INT(reps_b, "repetitions in the second"),
     REAL(t_total_a_s, "s", "median time with set-up in the first folder"),
     REAL(t_total_b_s, "s", "median time with set-up in the second"),
-    REAL(time_ratio_med, "", "second median time / first (--relative: each over that of exact)"),
-    REAL(time_ratio_lo, "", "lower end of its 95 % interval"),
-    REAL(time_ratio_hi, "", "upper end of its 95 % interval"),
+    INTERVAL(time_ratio, , "", "second median time / first (--relative: each over that of exact)"),
     REAL(err_hi_a, "", "largest upper end of the error's interval in the first folder"),
     REAL(err_hi_b, "", "the same in the second"),
     REAL(eps_missed, "", "largest error asked that the first meets and the second does not"),

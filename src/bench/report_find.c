@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "bench/case_columns.h"
 #include "bench/report.h"
 #include "bench/stats.h"
 
@@ -10,6 +11,8 @@
 #define REAL(field, unit, help) KMV_COLUMN(kmv_winner, field, unit, KMV_COL_REAL, help)
 #define INT(field, help)        KMV_COLUMN(kmv_winner, field, "", KMV_COL_INT, help)
 #define BOOL(field, help)       KMV_COLUMN(kmv_winner, field, "", KMV_COL_BOOL, help)
+#define INTERVAL(stem, suffix, unit, help)                                                         \
+    KMV_INTERVAL_COLUMNS(kmv_winner, stem, suffix, unit, help)
 
 static const kmv_column columns[] = {
     TEXT(dataset, "name of the data set"),
@@ -24,12 +27,8 @@ static const kmv_column columns[] = {
     REAL(eps_judged, "", "error against which all are judged"),
     TEXT(fastest, "algorithm with the least time among those that met eps"),
     TEXT(algo_opts, "its options"),
-    REAL(t_total_med_s, "s", "its time with preparation"),
-    REAL(t_total_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_total_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(speedup_total_med, "", "time of exact / its time"),
-    REAL(speedup_total_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_total_hi, "", "upper end of its 95 % interval"),
+    INTERVAL(t_total, _s, "s", "its time with preparation"),
+    INTERVAL(speedup_total, , "", "time of exact / its time"),
     REAL(err_hi_max, "", "its largest error, upper end of the interval"),
     REAL(null_err, "", "error of answering 0"),
     BOOL(trivial, "answering 0 (softmax: or the mean) meets eps"),

@@ -1,31 +1,22 @@
 /* bench/table_columns.c - the columns of a table of cases. */
+#include "bench/case_columns.h"
 #include "bench/table.h"
 
 #define TEXT(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_TEXT, help)
 #define REAL(field, unit, help) KMV_COLUMN(kmv_summary, field, unit, KMV_COL_REAL, help)
 #define INT(field, help)        KMV_COLUMN(kmv_summary, field, "", KMV_COL_INT, help)
 #define BOOL(field, help)       KMV_COLUMN(kmv_summary, field, "", KMV_COL_BOOL, help)
+#define INTERVAL(stem, suffix, unit, help)                                                         \
+    KMV_INTERVAL_COLUMNS(kmv_summary, stem, suffix, unit, help)
 
 static const kmv_column columns[] = {
     TEXT(experiment, "name of the experiment"),
     TEXT(sweep, "name of the sweep within it; of several, joined by +"),
     {"case", "", KMV_COL_TEXT, offsetof(kmv_summary, case_id), sizeof((kmv_summary *)0)->case_id,
      "id of the case"},
-    TEXT(dataset, "name of the data set"),
-    TEXT(matrix, "gauss or softmax"),
-    BOOL(causal, "entries above the diagonal count as zero"),
-    TEXT(center, "shift of the keys"),
-    INT(n_q, "number of queries"),
-    INT(n_k, "number of keys"),
-    INT(d, "dimension"),
-    INT(r, "columns of X"),
-    TEXT(sigma_spec, "bandwidth as asked"),
+    KMV_MATRIX_COLUMNS(kmv_summary),
     REAL(sigma, "coordinate", "bandwidth used"),
-    TEXT(x_kind, "kind of the vector x"),
-    TEXT(algo, "algorithm"),
-    TEXT(algo_opts, "options that differ from their defaults"),
-    REAL(eps, "", "error asked for; empty where the algorithm does not use it"),
-    REAL(delta, "", "failure probability asked for"),
+    KMV_METHOD_COLUMNS(kmv_summary),
     TEXT(isa, "instruction set"),
     INT(threads, "threads"),
     INT(reps, "repetitions recorded"),
@@ -35,28 +26,16 @@ static const kmv_column columns[] = {
     INT(timeout, "of them out of time"),
     INT(oom, "of them out of memory"),
     INT(error, "of them in error"),
-    REAL(t_total_med_s, "s", "median time of preparation and one product"),
-    REAL(t_total_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_total_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_prepare_med_s, "s", "median time of preparation"),
-    REAL(t_prepare_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_prepare_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(t_apply_med_s, "s", "median time of one product"),
-    REAL(t_apply_lo_s, "s", "lower end of its 95 % interval"),
-    REAL(t_apply_hi_s, "s", "upper end of its 95 % interval"),
-    REAL(speedup_total_med, "", "time of exact / time, with preparation, paired by repetition"),
-    REAL(speedup_total_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_total_hi, "", "upper end of its 95 % interval"),
-    REAL(speedup_apply_med, "", "the same without preparation"),
-    REAL(speedup_apply_lo, "", "lower end of its 95 % interval"),
-    REAL(speedup_apply_hi, "", "upper end of its 95 % interval"),
+    INTERVAL(t_total, _s, "s", "median time of preparation and one product"),
+    INTERVAL(t_prepare, _s, "s", "median time of preparation"),
+    INTERVAL(t_apply, _s, "s", "median time of one product"),
+    INTERVAL(speedup_total, , "", "time of exact / time, with preparation, paired by repetition"),
+    INTERVAL(speedup_apply, , "", "the same without preparation"),
     REAL(pairs_frac, "", "kernel entries evaluated / unmasked entries"),
     REAL(pairs_per_query, "", "kernel entries evaluated / n_q, of the unmasked ones"),
     REAL(flops, "", "preparation and one product"),
     REAL(mem_peak_b, "bytes", "allocated by the algorithm at its peak"),
-    REAL(err_l2_med, "", "median of |y - Kx| / |x| (softmax: / |V|)"),
-    REAL(err_l2_lo, "", "lower end of its 95 % interval"),
-    REAL(err_l2_hi, "", "upper end of its 95 % interval"),
+    INTERVAL(err_l2, , "", "median of |y - Kx| / |x| (softmax: / |V|)"),
     REAL(err_l2_max, "", "largest over the repetitions"),
     REAL(err_hi_max, "", "largest upper end of the interval of a repetition"),
     TEXT(err_kind, "full, or rows:M when judged on M sampled rows"),

@@ -246,8 +246,7 @@ static void warm_memory(const kmv_problem *problem, size_t r)
 static kmv_status judge_result(const kmv_trial *t, const kmv_problem *problem, const double *x,
                                size_t r, const double *y, kmv_record *record, kmv_error *err)
 {
-    const double x_norm =
-        sqrt((double)kmv_problem_heads(problem)) * norm(x, problem->k->n * r);
+    const double x_norm = sqrt((double)kmv_problem_heads(problem)) * norm(x, problem->k->n * r);
     kmv_judge judge = {0};
     char identity[256];
     kmv_status st;

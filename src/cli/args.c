@@ -2,6 +2,7 @@
 #include "cli/args.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,11 @@ const kmv_cli_option kmv_common_options[] = {
     {"--version", NULL, "the version"},
     {0},
 };
+
+int kmv_cli_threads(const kmv_cli *cli)
+{
+    return cli->threads > 0 ? cli->threads : omp_get_num_procs();
+}
 
 static const kmv_cli_option *find(const kmv_cli_option *table, const char *name, size_t length)
 {

@@ -24,6 +24,9 @@ typedef struct {
 
 enum { KMV_ARGS_MAX = 256 };
 
+/** The threads asked for, else all that the process may use. */
+int kmv_cli_threads(const kmv_cli *cli);
+
 /** Parsed words; they point into argv. */
 typedef struct {
     const char *positional[KMV_ARGS_MAX];

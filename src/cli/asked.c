@@ -2,11 +2,11 @@
 #include "cli/asked.h"
 
 #include <cjson/cJSON.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "bench/sigma.h"
 
 const char *kmv_matrix_name(kmv_matrix matrix)
 {
@@ -24,13 +24,22 @@ static kmv_status parse_matrix(const char *text, kmv_matrix *matrix, kmv_error *
     return KMV_OK;
 }
 
+/* The message begins with the key of configs. */
+static kmv_status check_sigma(const char *text, kmv_error *err)
+{
+    kmv_error inner = {""};
+    const kmv_status st = kmv_sigma_check(text, &inner);
+
+    return st == KMV_OK ? KMV_OK : kmv_fail(err, st, "--%s", inner.text);
+}
+
 kmv_status kmv_asked_parse(const kmv_args *args, kmv_asked *asked, kmv_error *err)
 {
-    kmv_asked a = {.sigma = NAN, .causal = -1};
+    kmv_asked a = {.sigma = kmv_args_value(args, "--sigma", "x1"), .causal = -1};
     kmv_status st;
 
     if ((st = parse_matrix(kmv_args_value(args, "--matrix", "gauss"), &a.matrix, err)) != KMV_OK ||
-        (st = kmv_args_real(args, "--sigma", DBL_MIN, DBL_MAX, &a.sigma, err)) != KMV_OK ||
+        (st = check_sigma(a.sigma, err)) != KMV_OK ||
         (st = kmv_args_bool(args, "--causal", &a.causal, err)) != KMV_OK ||
         (st = kmv_center_parse(kmv_args_value(args, "--center", "none"), &a.center, err)) != KMV_OK)
         return st;
@@ -38,8 +47,8 @@ kmv_status kmv_asked_parse(const kmv_args *args, kmv_asked *asked, kmv_error *er
     return KMV_OK;
 }
 
-kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_dataset *data, kmv_view *view,
-                             kmv_problem *problem, kmv_error *err)
+kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_cli *cli, const kmv_dataset *data,
+                             kmv_view *view, kmv_problem *problem, kmv_error *err)
 {
     kmv_status st = kmv_view_init(view, data, 0, 0, asked->center, err);
 
@@ -47,14 +56,12 @@ kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_dataset *data, km
         return st;
     *problem =
         (kmv_problem){.q = &view->q, .k = &view->k, .matrix = asked->matrix, .heads = view->heads};
-    problem->sigma = asked->sigma;
-    if (isnan(asked->sigma) &&
-        (st = kmv_dataset_sigma(data, asked->matrix, &problem->sigma, err)) != KMV_OK)
-        return st;
     problem->causal = asked->causal >= 0             ? asked->causal
                       : asked->matrix == KMV_SOFTMAX ? data->causal == 1
                                                      : 0;
-    return kmv_problem_check(problem, err);
+    st = kmv_sigma_resolve(asked->sigma, data, problem, kmv_cli_threads(cli), cli->isa,
+                           &problem->sigma, err);
+    return st != KMV_OK ? st : kmv_problem_check(problem, err);
 }
 
 kmv_status kmv_asked_algo(const char *text, const kmv_algo **algo, const char **options,

@@ -12,17 +12,22 @@ enum { KMV_ASKED_PATH = 512 };
 typedef struct {
     kmv_matrix matrix;
     kmv_center center;
-    double sigma; /* NaN: the problem's own */
-    int causal;   /* -1: the default */
+    const char *sigma; /* as bench/sigma.h reads it; "x1" where it was not given */
+    int causal;        /* -1: the default */
 } kmv_asked;
+
+#define KMV_ASKED_SIGMA_HELP                                                                       \
+    "bandwidth: a number, x2 (times the natural one), sum:1 (sum(K)/n = 1, gauss only) (default: " \
+    "the problem's, else d^(1/4))"
 
 /** KMV_EINVAL names the option. */
 kmv_status kmv_asked_parse(const kmv_args *args, kmv_asked *asked, kmv_error *err);
 
 /** The problem asked of this data, with the defaults that its file gives; it borrows view, which
- *  the caller clears in any case. */
-kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_dataset *data, kmv_view *view,
-                             kmv_problem *problem, kmv_error *err);
+ *  the caller clears in any case. --sigma sum:S is solved for this very problem, shift and mask
+ *  included, on the threads and the ISA of cli (10 to 20 exact products). */
+kmv_status kmv_asked_problem(const kmv_asked *asked, const kmv_cli *cli, const kmv_dataset *data,
+                             kmv_view *view, kmv_problem *problem, kmv_error *err);
 
 /** NAME[:opt=val,...]: the algorithm, and its options as a part of text. KMV_EINVAL, with the
  *  nearest name, for an unknown one. */

@@ -216,7 +216,7 @@ static kmv_status do_problem(kmv_cli *cli, const request *q, const char *address
     kmv_status st = kmv_dataset_read(address, 0, &j.data, err);
 
     if (st == KMV_OK &&
-        (st = kmv_asked_problem(&q->asked, &j.data, &j.view, &j.problem, err)) != KMV_OK)
+        (st = kmv_asked_problem(&q->asked, cli, &j.data, &j.view, &j.problem, err)) != KMV_OK)
         kmv_fail_prefix(err, st, "%s", address);
     if (st == KMV_OK && (st = compute(cli, q, &j, err)) != KMV_OK)
         kmv_fail_prefix(err, st, "%s", address);
@@ -260,7 +260,7 @@ static const kmv_cli_option options[] = {
     {"--x", "KIND", "ones|gauss|sign|abs-gauss|sparse:K|spike|zero|v|FILE:PATH"},
     {"-o", "OUT[:PATH]", "HDF5 file for the result (default PATH: y; for a whole file GROUP/y)"},
     {"--matrix", "gauss|softmax", "kernel matrix or row-normalised attention (default: gauss)"},
-    {"--sigma", "S", "bandwidth (default: the problem's, else d^(1/4))"},
+    {"--sigma", "S", KMV_ASKED_SIGMA_HELP},
     {"--eps", "E", "error asked for: |Y - K X| <= eps |X| (default: 0.1)"},
     {"--delta", "P", "probability with which that may fail (default: 0.01)"},
     {"--causal", "yes|no",

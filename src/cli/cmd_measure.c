@@ -1,7 +1,6 @@
 /* cli/cmd_measure.c - `kmv measure`: the assumption on problems of files, one row per problem,
  * sigma and n. */
 #include <errno.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/list.h"
@@ -101,7 +100,7 @@ static kmv_status read_request(const kmv_cli *cli, const kmv_args *args, request
     const char *n = kmv_args_value(args, "--n", NULL);
     kmv_status st;
 
-    r->spec.threads = cli->threads > 0 ? cli->threads : omp_get_num_procs();
+    r->spec.threads = kmv_cli_threads(cli);
     r->spec.isa = cli->isa;
     r->spec.seed = cli->seed;
     r->causal = -1;

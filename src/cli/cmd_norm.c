@@ -2,7 +2,6 @@
  * exactly or by the power method through an algorithm. */
 #include <float.h>
 #include <math.h>
-#include <omp.h>
 
 #include "algo/power.h"
 #include "base/clock.h"
@@ -75,7 +74,7 @@ static kmv_status make_vectors(const kmv_problem *p, answer *a, kmv_error *err)
 static kmv_status find_exactly(const kmv_cli *cli, const request *q, job *j, kmv_error *err)
 {
     const kmv_row_scaling scaling = j->problem.matrix == KMV_SOFTMAX ? KMV_ROW_SUM : KMV_ROW_RAW;
-    const int threads = cli->threads > 0 ? cli->threads : omp_get_num_procs();
+    const int threads = kmv_cli_threads(cli);
     const double start = kmv_now_s();
     answer *a = &j->exact;
     kmv_entries e = {0};
@@ -232,7 +231,7 @@ static void clear_job(job *j)
 
 static kmv_status compute(const kmv_cli *cli, const request *q, job *j, kmv_error *err)
 {
-    kmv_status st = kmv_asked_problem(&q->asked, &j->data, &j->view, &j->problem, err);
+    kmv_status st = kmv_asked_problem(&q->asked, cli, &j->data, &j->view, &j->problem, err);
 
     if (st == KMV_OK && q->algo != NULL)
         st = find_by_algorithm(cli, q, j, err);
@@ -277,7 +276,7 @@ static const kmv_cli_option options[] = {
      "stop at this residual; with --algo: at this change of the norm (default: 1e-3)"},
     {"-o", "OUT[:GROUP]", "HDF5 file for the singular vectors u and v (default: not written)"},
     {"--matrix", "gauss|softmax", "kernel matrix or row-normalised attention (default: gauss)"},
-    {"--sigma", "S", "bandwidth (default: the problem's, else d^(1/4))"},
+    {"--sigma", "S", KMV_ASKED_SIGMA_HELP},
     {"--eps", "E", "error asked of each product (default: 0.1)"},
     {"--delta", "P", "probability with which that may fail (default: 0.01)"},
     {"--causal", "yes|no",

@@ -7,15 +7,13 @@
 #include "gauss/softmax.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/mem.h"
 
 enum {
-    CHUNK_KEYS = 192,      /* entries kept between exponential and product, per row */
-    BLOCK_BYTES = 3 << 19, /* keys and values that stay in L2 while all queries pass */
-    FLOAT_KEYS = 4096,     /* most terms of a float sum of one row */
+    CHUNK_KEYS = 192,  /* entries kept between exponential and product, per row */
+    FLOAT_KEYS = 4096, /* most terms of a float sum of one row */
     GROUP_MAX = KMV_BLOCKS_MAX * KMV_ROWS_MAX
 };
 
@@ -439,42 +437,4 @@ void kmv_softmax_attend(const kmv_softmax_operands *o, size_t block, size_t bloc
         attend_group(o, block + b, take, panel, panels, log2_weight, space, thread, sums,
                      first_row + b * o->q->width, pairs);
     }
-}
-
-/* ---- all of it ------------------------------------------------------------------------------- */
-
-void kmv_softmax_product(const kmv_softmax_operands *o, int threads, kmv_softmax_space *space,
-                         kmv_softmax_sums *sums, double *y, kmv_cost *cost)
-{
-    const kmv_packed *q = o->q, *k = o->k;
-    const size_t blocks = (q->n + q->width - 1) / q->width, r = o->values->r;
-    const size_t panels = (k->n + k->width - 1) / k->width;
-    const size_t point_bytes =
-        (k->parts_fit ? KMV_SPLIT_PARTS * sizeof *k->parts : sizeof *k->x) * k->d +
-        o->values->ld * sizeof *o->values->x;
-    const size_t fit = BLOCK_BYTES / (k->width * point_bytes), step = fit > 0 ? fit : 1;
-    double pairs = 0;
-
-    kmv_softmax_sums_reset(sums, 0, sums->capacity);
-#pragma omp parallel num_threads(kmv_threads_for(4.0 * (double)(q->n * k->n) * (double)(q->d + r), \
-                                                 threads)) reduction(+ : pairs)
-    for (size_t first = 0; first < panels; first += step) {
-        const size_t take = panels - first < step ? panels - first : step;
-
-#pragma omp for schedule(dynamic, 1)
-        for (size_t b = 0; b < blocks; b += KMV_BLOCKS_MAX) {
-            /* Causal: the long rows first, or the last thread would wait for them. */
-            const size_t last = (blocks - 1) / KMV_BLOCKS_MAX * KMV_BLOCKS_MAX, at = last - b;
-            const size_t count =
-                blocks - at < KMV_BLOCKS_MAX ? blocks - at : (size_t)KMV_BLOCKS_MAX;
-
-            attend_group(o, at, count, first, take, NULL, space, omp_get_thread_num(), sums,
-                         at * q->width, &pairs);
-        }
-    }
-#pragma omp parallel for num_threads(kmv_threads_for((double)(q->n * r), threads)) schedule(static)
-    for (size_t i = 0; i < q->n; i++)
-        kmv_softmax_sums_row(sums, i, r, o->values->unit, y + i * r);
-    cost->pairs += pairs;
-    cost->flops += 2 * pairs * (double)(q->d + r);
 }

@@ -1,5 +1,5 @@
-/* gauss/softmax.h - sums over rows of exp(logit) in the log domain: attention, whole or in parts.
- */
+/* gauss/softmax.h - sums over rows of exp(logit) in the log domain: parts of attention, any keys
+ * with any weights (leaf_product.h: all of it). */
 #ifndef KMV_GAUSS_SOFTMAX_H
 #define KMV_GAUSS_SOFTMAX_H
 
@@ -68,20 +68,11 @@ size_t kmv_softmax_group(const kmv_tile *tile);
  * mask to *pairs (weights do not matter). Allocates nothing.
  * Cost: pairs (2 d + 2 r) flops. Relative error of a weight exp(l): that of an entry
  * (docs/numerics.md) plus 2^-24 |l_ij - top| log2(e).
- * Where norm2_max of q or k is above 1e30 results are not to be used.
+ * Where norm2_max of q or k is above 1e30 results are not to be used. Source of the running
+ * maximum: Milakov & Gimelshein, "Online normalizer calculation for softmax", arXiv 1805.02867.
  */
 void kmv_softmax_attend(const kmv_softmax_operands *o, size_t block, size_t blocks, size_t panel,
                         size_t panels, const float *log2_weight, kmv_softmax_space *space,
                         int thread, kmv_softmax_sums *sums, size_t first_row, double *pairs);
-
-/**
- * Y = P X for all packed queries and keys, in one pass over the pairs: y n_q x r doubles, by query
- * slot. One pass, tiles that the mask empties are skipped. sums: room for all query slots.
- * Same bits for any number of threads. Source of the running maximum: Milakov & Gimelshein,
- * "Online normalizer calculation for softmax", arXiv 1805.02867; of the blocking: Dao et al.,
- * "FlashAttention", arXiv 2205.14135.
- */
-void kmv_softmax_product(const kmv_softmax_operands *o, int threads, kmv_softmax_space *space,
-                         kmv_softmax_sums *sums, double *y, kmv_cost *cost);
 
 #endif

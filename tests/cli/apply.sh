@@ -21,6 +21,21 @@ check 'importance' "$KMV" apply "$H" --algo importance --eps 0.5 --x abs-gauss -
 check 'result as x' "$KMV" apply "$H" --algo exact --x one.h5:y -o one.h5:twice
 check 'sigma given' "$KMV" apply "$H" --algo exact --sigma 1.5 --x spike -o s.h5
 same 'sigma wins' 1.5 "$(line sigma)"
+check 'twice the natural sigma' "$KMV" apply "$H" --algo exact --sigma x2 --x spike -o s.h5
+same 'x2' 4.75682846 "$(line sigma)"
+check 'sigma that makes sum/n 3' "$KMV" apply "$H" --algo exact --sigma sum:3 --x ones -o s.h5
+sigma=$(line sigma)
+check 'sum/n at it' "$KMV" measure "$H" --sigma "$sigma" --n all --columns sum_over_n
+within 'is 3' "$(tail -1 out)" 2.999 3.001
+# solved for the problem as it is asked, shift and mask included
+for where in '--center keys' '--center match' '--causal yes' '--center match --causal yes'; do
+    check "measure sum:2 $where" "$KMV" measure "$H" --sigma sum:2 $where --n all --columns sigma
+    found=$(tail -1 out)
+    check "sum:2 $where" "$KMV" apply "$H" --algo exact --sigma sum:2 $where --x ones -o s.h5 --json
+    within 'the sigma of measure' "$(sed 's/.*"sigma":\([^,]*\),.*/\1/' out)" \
+        "$(echo "$found" | awk '{ printf "%.12g", $1 * (1 - 1e-6) }')" \
+        "$(echo "$found" | awk '{ printf "%.12g", $1 * (1 + 1e-6) }')"
+done
 check 'causal, sparse x' "$KMV" apply "$H" --algo exact --causal yes --x sparse:3 -o c.h5
 same 'causal' yes "$(line causal)"
 check 'x of zeros' "$KMV" apply "$H" --algo exact --x zero -o z.h5
@@ -75,6 +90,10 @@ bad 'no output' 2 '-o' "$KMV" apply "$H" --algo exact --x ones
 bad 'output folder missing' 2 'no/such' "$KMV" apply "$H" --algo exact --x ones -o no/such/b.h5
 bad 'sigma 0' 2 '--sigma: want a number > 0' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma 0
 bad 'sigma negative' 2 '--sigma: want a number > 0' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma=-1
+bad 'sigma x0' 2 '--sigma: want a number > 0, x2 (times the natural one) or sum:1' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma x0
+bad 'a list of sigmas' 2 "got '1,2'" "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma 1,2
+bad 'sum out of reach' 2 'encoder.h5:heads#1,2: sum:257' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma sum:257
+bad 'sum of softmax' 2 'sum:1 is for the gauss matrix only' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma sum:1 --matrix softmax
 bad 'sigma NaN' 2 "got 'nan'" "$KMV" apply "$H" --algo exact --x ones -o b.h5 --sigma nan
 bad 'eps 0' 2 '--eps: want a number > 0' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --eps 0
 bad 'eps negative' 2 '--eps' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --eps -0.1

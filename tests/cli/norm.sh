@@ -35,6 +35,13 @@ same 'one object' 1 "$(grep -c '^{.*"matrix":"softmax".*"norm":[0-9.]*,.*}$' out
 check 'causal, sigma, center' "$KMV" norm "$H" --causal yes --sigma 3 --center match
 same 'mask' yes "$(line causal)"
 same 'sigma' 3 "$(line sigma)"
+check 'twice the natural sigma' "$KMV" norm "$H" --sigma x2
+same 'x2' 4.75682846 "$(line sigma)"
+check 'sigma that makes sum/n 3' "$KMV" norm "$H" --sigma sum:3 --center keys --causal yes --json
+same 'JSON has the sigma found' 1 "$(grep -c '"sigma":[0-9.]*,' out)"
+sigma=$(sed 's/.*"sigma":\([^,]*\),.*/\1/' out)
+check 'sum/n at it' "$KMV" measure "$H" --sigma "$sigma" --center keys --causal yes --n all --columns sum_over_n
+within 'is 3' "$(tail -1 out)" 2.999 3.001
 
 # -- what h5py sees
 if "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
@@ -60,5 +67,7 @@ bad 'neither way' 2 '--exact no' "$KMV" norm "$H" --exact no
 bad 'no iterations' 2 '--iterations' "$KMV" norm "$H" --iterations 0
 bad 'tolerance 0' 2 '--tol' "$KMV" norm "$H" --tol 0
 bad 'eps 0' 2 '--eps' "$KMV" norm "$H" --algo exact --eps 0
+bad 'sigma a word' 2 "--sigma: want a number > 0, x2" "$KMV" norm "$H" --sigma wide
+bad 'sum of softmax' 2 'sum:1 is for the gauss matrix only' "$KMV" norm "$H" --sigma sum:1 --matrix softmax
 bad 'unknown ISA' 2 'avx9' "$KMV" norm "$H" --isa avx9
 bad 'output folder missing' 2 'no/such' "$KMV" norm "$H" -o no/such/n.h5
