@@ -27,6 +27,10 @@ enum {
  * look. */
 static const double HOPELESS = 0.7;
 
+/* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed in
+ * float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270 ns. */
+static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700;
+
 /* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
 static const double BY_ORACLE = 0.3;
 
@@ -247,7 +251,17 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     return KMV_OK;
 }
 
-/* Turns away the candidates that are not expected to stay below exact; *left: how many remain. */
+/* Seconds until the candidates that do not search have answered. */
+static double look_s(const planning *w)
+{
+    const kmv_pilot *pilot = &w->p->pilot;
+    const double rows = (double)(pilot->capacity - pilot->count);
+
+    return (LOOK_PAIRS * rows + ANSWER_PAIRS) * (double)w->p->problem->k->n * w->speeds.pair_s;
+}
+
+/* Turns away the candidates that are not expected to stay below exact, with what it takes to find
+ * out; *left: how many remain. */
 static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
 {
     planner *p = w->p;
@@ -270,6 +284,8 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
                                                    (double)o->applies, &least_s, err)) != KMV_OK)
             return st;
         w->expected_s[c] = least_s;
+        if (!candidate->searches && o->only == 0)
+            least_s += look_s(w);
         w->asked[c] = !(least_s <= HOPELESS * w->exact_s);
         *left += !w->asked[c];
     }
