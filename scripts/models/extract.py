@@ -88,16 +88,17 @@ def decoder_sets(o, text, cache):
             "SmolLM2-135M-Instruct (Q4_1 weights, dequantised), Apache-2.0", q.shape[2], True,
             f"queries and keys after RoPE, values, of one forward pass over {text.name} "
             f"({text.part})"), layer=layer)
-        rows = min(1024, o.n)
+        # A few columns to a chunk compress best: each has its own range of values.
+        chunk = (min(1024, o.n), min(8, q.shape[2]))
         for name in HEADS if "smollm2-heads" in jobs else []:
             at, head = int(name[1:3]), int(name[4:])
             if at == layer:
                 shared = head // (shape.heads // shape.key_heads)
                 problems["smollm2-heads"].append(
-                    (name, (q[head], k[shared], v[shared]), dict(attributes, head=head), (rows, 8)))
+                    (name, (q[head], k[shared], v[shared]), dict(attributes, head=head), chunk))
         if "smollm2-layers" in jobs and layer in chosen:
             problems["smollm2-layers"].append(
-                (f"L{layer:02d}", (q, k, v), attributes, (1, rows, 8)))
+                (f"L{layer:02d}", (q, k, v), attributes, (1, *chunk)))
 
     started = time.monotonic()
 

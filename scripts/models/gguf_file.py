@@ -77,8 +77,10 @@ class GgufFile:
             raise Failure(f"{self.path}: {name}: want type F32, Q4_1 or Q8_0, got number {kind}")
         weights, size, convert = TYPES[kind]
         count = int(np.prod(shape))
-        begin = self.start + offset
-        raw = np.array(self.bytes[begin:begin + count // weights * size])
+        begin, length = self.start + offset, count // weights * size
+        if begin + length > self.bytes.size:
+            raise Failure(f"{self.path}: {name}: ends in the middle")
+        raw = np.array(self.bytes[begin:begin + length])
         return convert(raw, count).reshape(shape)
 
     def _take(self, size):
