@@ -125,6 +125,12 @@ def encoder_agrees_with_loops():
         close(got[at], [layer[at] for layer in want], TOL)
 
 
+def gelu_is_the_exact_one():
+    # x times the normal distribution function; the usual tanh formula gives 0.84119 at 1.
+    close(bert.gelu(np.array([0, 1, -1, 3], "f4")),
+          [0, 0.8413447460685429, -0.15865525393145705, 2.9959503059051108], 1e-6)
+
+
 def encoder_without_positions_permutes_with_its_tokens():
     weights = tiny.bert_weights(rng)
     order = rng.permutation(len(IDS))
@@ -146,5 +152,5 @@ check.run([attention_is_softmax_for_any_block_and_shared_keys,
            rope_turns_pairs, rope_keeps_norms_and_sees_only_distances,
            rope_leaves_coordinates_beyond_its_own, decoder_agrees_with_loops,
            decoder_rows_do_not_depend_on_later_tokens, decoder_with_an_output_matrix_of_its_own,
-           decoder_refuses_what_it_does_not_do, encoder_agrees_with_loops,
+           decoder_refuses_what_it_does_not_do, encoder_agrees_with_loops, gelu_is_the_exact_one,
            encoder_without_positions_permutes_with_its_tokens, encoder_refuses_what_it_does_not_do])
