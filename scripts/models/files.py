@@ -23,6 +23,10 @@ def whole(path):
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as e:
+        # A write that fails does not name its file.
+        e.filename = e.filename or str(path)
+        raise
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)

@@ -1,5 +1,6 @@
 """Write problems in the layout of docs/data.md, the same bytes for the same arrays."""
 import hashlib
+import io
 
 import h5py
 
@@ -21,10 +22,14 @@ def write_problem(out, name, arrays, attributes, chunks):
 
 def write_file(path, recipe, problems):
     """problems: (name, (q, k, v), attributes, chunks) each; `recipe` says what they were made from."""
-    with whole(path) as temporary, h5py.File(temporary, "w") as out:
+    # In memory first: libhdf5 crashes when the disk fills up while it writes.
+    image = io.BytesIO()
+    with h5py.File(image, "w") as out:
         out.attrs["recipe"] = recipe
         for problem in problems:
             write_problem(out, *problem)
+    with whole(path) as temporary, open(temporary, "wb") as out:
+        out.write(image.getbuffer())
 
 
 def recipe_of(path):

@@ -143,6 +143,17 @@ def a_package_unpacks_and_is_fetched_once():
         fetch.BOOK_URLS, fetch.BOOK_SHA256 = kept
 
 
+def a_full_disk_leaves_nothing():
+    # In a process of its own, in which no file may grow beyond 4 kB.
+    child = ("import resource, sys; sys.path[:0] = sys.argv[1:]; import numpy as np; "
+             "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); import problems; "
+             "noise = np.random.default_rng(1).normal(size=(3, 64, 64)); "
+             "problems.write_file('big.h5', 'r', [('p', noise, {}, (64, 8))])")
+    fails("write: OSError: [Errno 27] File too large: 'big.h5'", environment.run, "write", sys.executable,
+          "-B", "-c", child, str(Path(extract.__file__).parent))
+    assert not list(Path(".").glob("big.h5*"))
+
+
 def no_address_answers():
     gone = [Path(name).resolve().as_uri() for name in ("none.deb", "nowhere.deb")]
     fails("nowhere.deb: ", fetch.download, gone, "x")
@@ -190,8 +201,10 @@ def problems_are_what_the_pass_gives_and_the_same_bytes_again():
     before = os.stat(a / "smollm2-layers.h5").st_mtime_ns
     made(text, *common, "--layers", "1", "--out", "outa")
     assert os.stat(a / "smollm2-layers.h5").st_mtime_ns == before
-    fails("smollm2-layers.h5 was made with", made, text, *common, "--layers", "0", "--out", "outa")
-    fails("smollm2-heads.h5 was made with", made, text + "!", *common, "--layers", "1", "--out", "outa")
+    fails("smollm2-layers.h5 was made with layers 1, asked for layers 0: remove it", made, text, *common, "--layers", "0", "--out", "outa")
+    fails("smollm2-heads.h5 was made with text ", made, text + "!", *common, "--layers", "1", "--out", "outa")
+    Path("outb/smollm2-layers.h5").write_text("no HDF5")
+    fails("smollm2-layers.h5 was made with no recipe", made, text, *common, "--out", "outb")
     fails("the model has 0..1, got 2", made, text, *common, "--layers", "2", "--out", "outc")
     fails("the text has 40 tokens of the decoder, asked for 41", made, text, *common[2:],
           "--layers", "1", "--n", "41", "--out", "outc")
@@ -200,6 +213,6 @@ def problems_are_what_the_pass_gives_and_the_same_bytes_again():
 check.run([q4_1_by_hand, q8_0_by_hand, gguf_metadata_and_shapes, gguf_files_that_are_none,
            safetensors_shapes_and_types, handbook_blocks_in_order_over_pages,
            files_are_written_whole_or_not_at_all, another_checksum_is_refused_and_leaves_nothing,
-           a_package_unpacks_and_is_fetched_once, no_address_answers,
+           a_package_unpacks_and_is_fetched_once, a_full_disk_leaves_nothing, no_address_answers,
            a_command_that_fails_says_its_last_line,
            problems_are_what_the_pass_gives_and_the_same_bytes_again])
