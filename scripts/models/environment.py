@@ -1,4 +1,4 @@
-"""The virtual environment of `make data`: made once, remade when requirements.txt changes."""
+"""The virtual environment of `make data`, remade for other requirements or another Python."""
 import os
 import subprocess
 import sys
@@ -27,7 +27,8 @@ def enter(folder):
         raise Failure(f"want Python 3.9 or newer, got {sys.version.split()[0]}")
     python = folder / "bin" / "python"
     ready = folder / "ready"
-    wanted = sha256_of(REQUIREMENTS) + "\n"
+    # An environment of another Python may not find its packages any more.
+    wanted = f"{sha256_of(REQUIREMENTS)} {sys.executable} {sys.version}\n"
     if not ready.is_file() or ready.read_text() != wanted:
         print(f"make data: Python packages into {folder}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -56,9 +56,9 @@ def wanted(path, made_from):
     found = recipe_of(path)
     if found != made_from:
         old, new = (parts.split("; ") if parts else ["no recipe"] for parts in (found, made_from))
-        raise Failure(f"{path} was made with {', '.join(p for p in old if p not in new)}, asked for "
-                      f"{', '.join(p for p in new if p not in old)}: remove it, or give another "
-                      "folder (OUT=FOLDER)")
+        raise Failure(f"{path} was made with {', '.join(p for p in old if p not in new)}, "
+                      f"asked for {', '.join(p for p in new if p not in old)}: "
+                      "remove it, or give another folder (OUT=FOLDER)")
     print(f"make data: {path} is there", flush=True)
     return False
 

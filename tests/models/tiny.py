@@ -5,7 +5,8 @@ import struct
 
 import numpy as np
 
-LLAMA = {"llama.block_count": 2, "llama.attention.head_count": 4, "llama.attention.head_count_kv": 2,
+LLAMA = {"llama.block_count": 2, "llama.attention.head_count": 4,
+         "llama.attention.head_count_kv": 2,
          "llama.context_length": 64, "llama.embedding_length": 16, "llama.vocab_size": 11,
          "llama.rope.dimension_count": 4, "llama.rope.freq_base": 100.0,
          "llama.attention.layer_norm_rms_epsilon": 0.015625}
@@ -166,7 +167,8 @@ def bert_loops(w, ids):
         seen.append([np.array([y[:, h] for h in heads]) for y in (q, k, v)])
         mixed = np.array([np.concatenate([softmax_row(row[h], k[:, h], v[:, h], D ** -0.5)
                                           for h in heads]) for row in q])
-        x = norm(x + dense(mixed, f"{at}.attention.output.dense"), f"{at}.attention.output.LayerNorm")
+        x = norm(x + dense(mixed, f"{at}.attention.output.dense"),
+                 f"{at}.attention.output.LayerNorm")
         wide = [[c * 0.5 * math.erfc(-c / math.sqrt(2)) for c in row]
                 for row in dense(x, f"{at}.intermediate.dense")]
         x = norm(x + dense(wide, f"{at}.output.dense"), f"{at}.output.LayerNorm")
