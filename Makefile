@@ -19,7 +19,8 @@ SONAME  := libkmv.so.$(firstword $(subst ., ,$(VERSION)))
 NO_SETUP := clean help format format-check check-layers
 ifneq ($(filter-out $(NO_SETUP),$(or $(MAKECMDGOALS),all)),)
 FOR_TESTS := $(if $(filter test% asan valgrind fuzz $(BUILD)/tests/%,$(MAKECMDGOALS)),--tests)
-ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet $(FOR_TESTS) >&2; echo $$?),0)
+FOR_DATA := $(if $(filter data,$(MAKECMDGOALS)),--data)
+ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet $(FOR_TESTS) $(FOR_DATA) >&2; echo $$?),0)
 $(error packages are missing, see the line above)
 endif
 ifneq ($(CC),gcc)
@@ -62,7 +63,7 @@ show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all lib install test test-units test-cli check-layers asan valgrind fuzz tidy format \
-        format-check smoke bench reproduce report clean help FORCE
+        format-check smoke bench reproduce data report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
 
@@ -176,6 +177,10 @@ reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resu
 	    file=$$(sed -n 's/^file = \(datasets\/cache\/[^:]*\).*/\1/p' $$c | head -n 1); \
 	    if [ -n "$$file" ] && [ ! -f "$$file" ]; then echo "$$c: left out, $$file is not there"; continue; fi; \
 	    echo "$$c"; $(BUILD)/kmv run $$c -o results/$$(basename $$c .ini) || rc=$$?; done; exit $$rc
+
+data: ## attention sets of real models: datasets/cache; N= LAYERS= TEXT= SETS= OUT= (docs/data.md)
+	@python3 -B scripts/models/make_data.py $(if $(N),--n '$(N)') $(if $(LAYERS),--layers '$(LAYERS)') \
+	    $(if $(TEXT),--text '$(TEXT)') $(if $(SETS),--sets '$(SETS)') $(if $(OUT),--out '$(OUT)')
 
 report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
 	@set -e; for raw in $(sort $(wildcard results/*/raw.tsv)); do \

@@ -4,23 +4,25 @@
 #   scripts/setup.sh --quiet   the same, and silent when nothing is missing
 #   scripts/setup.sh --check   install nothing; list the missing packages, exit 1 if there are any
 #   scripts/setup.sh --tests   (with any of these) what only the tests need, too
+#   scripts/setup.sh --data    (with any of these) what only `make data` needs, too
 # What is there is found by looking for the programs and files themselves, not by asking the
 # package manager: the Makefile calls this script each time, so that it has to be quick, and a
 # library from elsewhere counts as well.
 set -u
 
-mode=install quiet= tests=
+mode=install quiet= tests= data=
 for word in "$@"; do
     case $word in
     --check) mode=check ;;
     --quiet) quiet=yes ;;
     --tests) tests=yes ;;
+    --data) data=yes ;;
     -h | --help)
         sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *)
-        echo "setup.sh: unknown option '$word', want --quiet, --check or --tests" >&2
+        echo "setup.sh: unknown option '$word', want --quiet, --check, --tests or --data" >&2
         exit 2
         ;;
     esac
@@ -59,6 +61,10 @@ if [ -n "$tests" ]; then
     # Results have to be readable from Python, and the README's example has to run.
     [ -e /usr/lib/python3/dist-packages/h5py ] || python3 -c 'import h5py, numpy' 2>/dev/null ||
         need python3-h5py
+fi
+if [ -n "$data" ]; then
+    # Debian's Python makes virtual environments only with this package.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 fi
 program gnuplot gnuplot-nox
 # Fonts with fixed names: figures then look alike on every machine.
