@@ -62,7 +62,7 @@ show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all lib install test test-units test-cli check-layers asan valgrind fuzz tidy format \
-        format-check smoke bench reproduce report clean help FORCE
+        format-check smoke bench reproduce peers report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
 
@@ -176,6 +176,12 @@ reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resu
 	    file=$$(sed -n 's/^file = \(datasets\/cache\/[^:]*\).*/\1/p' $$c | head -n 1); \
 	    if [ -n "$$file" ] && [ ! -f "$$file" ]; then echo "$$c: left out, $$file is not there"; continue; fi; \
 	    echo "$$c"; $(BUILD)/kmv run $$c -o results/$$(basename $$c .ini) || rc=$$?; done; exit $$rc
+
+# PEERS = further options, see scripts/peers/peers.py --help
+peers: $(BUILD)/kmv ## outside programs in the same table, in about 5 minutes once they are installed: results/peers
+	rm -rf results/peers
+	scripts/peers/run.sh --kmv $(BUILD)/kmv -o results/peers $(PEERS)
+	scripts/peers/table.py results/peers --kmv $(BUILD)/kmv
 
 report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
 	@set -e; for raw in $(sort $(wildcard results/*/raw.tsv)); do \

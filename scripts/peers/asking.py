@@ -8,6 +8,7 @@ import sys
 
 import method as methods
 
+LOAD_S = 120  # to import a library from a cold disk
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -21,9 +22,9 @@ class Worker:
         self.log = os.path.join(self.work, self.label.replace(":", "_") + ".log")
         self.process = None
         self.versions = ""
-        self.missing = None  # why it cannot be used at all
+        self.unusable = None  # the answer to everything, where it could not be loaded
 
-    def start(self, limit_s):
+    def start(self):
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), MKL_NUM_THREADS=str(self.threads),
                            OPENBLAS_NUM_THREADS="1", OPENVINO_TELEMETRY="0",
                            KEOPS_CACHE_FOLDER=os.path.join(self.work, "keops"))
@@ -31,10 +32,10 @@ class Worker:
             self.process = subprocess.Popen(
                 [sys.executable, os.path.join(HERE, "worker.py"), self.label, str(self.threads)], text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, start_new_session=True)
-        first = self.answer(limit_s)
+        first = self.answer(LOAD_S)
         self.versions = first.get("versions", self.versions)
         if "versions" not in first:
-            self.missing = (first["skipped"] if "skipped" in first else first["reason"])
+            self.unusable = first
             self.end()
 
     def answer(self, limit_s):
@@ -53,12 +54,15 @@ class Worker:
         return {"status": "error", "reason": f"{why}: {self.last_line()}"}
 
     def ask(self, problem, y, min_time, limit_s):
-        if self.missing is None and self.process is None:
-            self.start(limit_s)
-        if self.missing is not None:
-            return {"status": "skipped", "reason": self.missing}
-        self.process.stdin.write(json.dumps({"problem": problem, "y": y, "min_time": min_time}) + "\n")
-        self.process.stdin.flush()
+        if self.unusable is None and self.process is None:
+            self.start()
+        if self.unusable is not None:
+            return self.unusable
+        try:
+            self.process.stdin.write(json.dumps({"problem": problem, "y": y, "min_time": min_time}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has died since; answer() says so
         return self.answer(limit_s)
 
     def last_line(self):

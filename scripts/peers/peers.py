@@ -13,7 +13,6 @@ import hashlib
 import os
 import random
 import shlex
-import subprocess
 import sys
 
 import h5py
@@ -94,6 +93,11 @@ def case_id(facts, algo, options, eps, threads):
     return hashlib.sha256(f"{text} algo={algo} opts={options} eps={eps} threads={threads}".encode()).hexdigest()[:16]
 
 
+def plain(text):
+    """As a cell of text: ASCII of at most 200 characters, backslashes doubled (tabs and line ends become spaces)."""
+    return text.encode("ascii", "replace").decode()[:200].replace("\\", "\\\\")
+
+
 class Table:
     """DIR/raw.tsv, a row on disk before the next begins."""
 
@@ -117,7 +121,6 @@ class Table:
 class Session:
     def __init__(self, o, work):
         self.o, self.work = o, work
-        self.kmv_version = subprocess.run([o.kmv, "--version"], text=True, capture_output=True).stdout.strip()
         self.workers = [Worker(m, o.threads, work) for m in chosen(o.peers)]
         self.facts = {}  # provenance.tsv of kmv's runs
         self.table = Table(o.folder, kmv_rows.columns(o.kmv))
@@ -138,8 +141,8 @@ class Session:
                    commit=self.facts.get("commit", ""), host=self.facts.get("cpu", ""),
                    case=case_id(facts, worker.method.name, worker.method.options, "", self.o.threads))
         answer = worker.ask(path, y_path, self.o.min_time, self.o.limit_time)
-        row["plan"] = f"{worker.method.guarantee} ({worker.versions})" if worker.versions else ""
-        row.update(answer, reason=answer.get("reason", "")[:250])
+        row["plan"] = plain(f"{worker.method.guarantee} ({worker.versions})") if worker.versions else ""
+        row.update(answer, reason=plain(answer.get("reason", "")))
         if row["status"] == "ok":
             spec, x, reference = truth
             with h5py.File(y_path) as f:
@@ -178,7 +181,7 @@ class Session:
         facts.update((key, value) for key, value in self.facts.items() if key not in leave)
         facts["finished"] = now()
         for worker in self.workers:
-            facts["peer " + worker.label] = worker.versions or worker.missing or "not asked"
+            facts["peer " + worker.label] = worker.versions or (worker.unusable or {}).get("reason", "not asked")
         with open(os.path.join(self.o.folder, "provenance.tsv"), "w") as f:
             for key, value in facts.items():
                 f.write(f"{key}\t{' '.join(str(value).split())}\n")

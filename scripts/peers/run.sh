@@ -9,12 +9,13 @@ if ! [ -x "$venv/bin/python" ] && ! python3 -m venv "$venv"; then
     echo "peers: want python3 with venv (on Debian and Ubuntu: apt-get install python3-venv)" >&2
     exit 2
 fi
-# What was asked of pip before with success is not asked again.
+wanted=$here/requirements.txt
+# What pip has done before is not asked again; no package moves another away from its line.
 install() {
-    grep -qxF "$*" "$venv/installed" 2>/dev/null && return
-    echo "peers: installing $*" >&2
-    # shellcheck disable=SC2086 # the words of a line
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --prefer-binary $* && echo "$*" >>"$venv/installed"
+    grep -qxF "$1" "$venv/installed" 2>/dev/null && return
+    echo "peers: installing $1" >&2
+    "$venv/bin/python" -m pip install -q --disable-pip-version-check --prefer-binary -c "$wanted" "$1" || return
+    echo "$1" >>"$venv/installed"
 }
 optional=no
 while read -r line; do
@@ -23,9 +24,10 @@ while read -r line; do
     '' | '#'*) ;;
     *)
         case " ${PEERS_LEAVE_OUT:-} " in *" ${line%%==*} "*) continue ;; esac
-        case $line in torch*) grep -qxF "$line" "$venv/installed" 2>/dev/null ||
-            echo "peers: torch brings CUDA libraries, 5 GB on disk, which it needs even on a CPU; PEERS_LEAVE_OUT=torch leaves it out" >&2 ;;
-        esac
+        if [ "${line%%==*}" = torch ] && ! grep -qxF "$line" "$venv/installed"; then
+            echo "peers: torch brings 5 GB with the CUDA libraries that it needs even on a CPU;" \
+                "PEERS_LEAVE_OUT=torch leaves it out" >&2
+        fi
         if ! install "$line"; then
             if [ $optional = no ]; then
                 echo "peers: $line cannot be installed and is needed" >&2
@@ -35,5 +37,5 @@ while read -r line; do
         fi
         ;;
     esac
-done <"$here/requirements.txt"
+done <"$wanted"
 exec "$venv/bin/python" "$here/peers.py" "$@"

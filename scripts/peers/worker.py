@@ -1,6 +1,6 @@
 """One method in a process of its own: worker.py LABEL THREADS, asked by peers.py through lines of JSON.
 
-First line out: {"versions": ...} or {"skipped": why}. Then for every line in, {"problem": FILE, "y": FILE, "min_time": s},
+First line out: {"versions": ...}, or {"status": "skipped", "reason": ...} where it is not installed. Then for every line in, {"problem": FILE, "y": FILE, "min_time": s},
 one line out: the times of one repetition, or {"status": ..., "reason": ...}. The result of the first product is written
 to `y`. Whatever the library prints goes to standard error.
 """
@@ -63,7 +63,7 @@ def main(label, threads):
     try:
         print(json.dumps({"versions": method.load(threads)}), file=out)
     except (ImportError, OSError) as e:
-        print(json.dumps({"skipped": f"not installed: {e}"}), file=out)
+        print(json.dumps({"status": "skipped", "reason": f"not installed: {e}"}), file=out)
         return
     path = problem = None
     for line in sys.stdin:
