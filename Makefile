@@ -180,8 +180,8 @@ reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resu
 # PEERS = further options, see scripts/peers/peers.py --help
 peers: $(BUILD)/kmv ## outside programs in the same table, in about 5 minutes once they are installed: results/peers
 	rm -rf results/peers
-	scripts/peers/run.sh --kmv $(BUILD)/kmv -o results/peers $(PEERS)
-	scripts/peers/table.py results/peers --kmv $(BUILD)/kmv
+	@rc=0; scripts/peers/run.sh --kmv $(BUILD)/kmv -o results/peers $(PEERS) || rc=$$?; \
+	    [ $$rc -gt 1 ] || scripts/peers/table.py results/peers --kmv $(BUILD)/kmv; exit $$rc
 
 report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
 	@set -e; for raw in $(sort $(wildcard results/*/raw.tsv)); do \

@@ -21,13 +21,15 @@ class Worker:
         self.work = os.path.abspath(work)
         self.log = os.path.join(self.work, self.label.replace(":", "_") + ".log")
         self.process = None
+        self.starts = 0
         self.versions = ""
         self.unusable = None  # the answer to everything, where it could not be loaded
 
     def start(self):
+        self.starts += 1
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), MKL_NUM_THREADS=str(self.threads),
                            OPENBLAS_NUM_THREADS="1", OPENVINO_TELEMETRY="0",
-                           KEOPS_CACHE_FOLDER=os.path.join(self.work, "keops"))
+                           KEOPS_CACHE_FOLDER=os.path.join(self.work, f"keops{self.starts}"))
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, os.path.join(HERE, "worker.py"), self.label, str(self.threads)], text=True,

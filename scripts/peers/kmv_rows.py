@@ -38,12 +38,16 @@ def repetition(kmv, spec, path, folder, o):
     """One repetition of each of kmv's methods, run and judged by `kmv run`: a list of rows, and provenance.tsv."""
     shutil.rmtree(folder, ignore_errors=True)
     config = folder + ".ini"
+    names = [algo.partition(":")[0] for algo in o["algos"]]
     with open(config, "w") as f:
         f.write(f"[experiment]\nname = peers\nseed = {o['seed']}\nreps = 1\nmin_time = {o['min_time']}s\n"
                 f"verify_pairs = 1000000000\nop_norm_pairs = 1\nlimit_time = {o['limit_s']}s\n"
                 f"[dataset problem]\nfile = {path}:problem\n"
-                f"[sweep]\ndataset = problem\nalgo = {o['algos']}\nmatrix = {spec.matrix}\n"
+                f"[sweep]\ndataset = problem\nalgo = {', '.join(names)}\nmatrix = {spec.matrix}\n"
                 f"causal = {'yes' if spec.causal else 'no'}\neps = {o['eps']}\nx = {x_word(spec, path)}\n")
+        for name, _, options in (algo.partition(":") for algo in o["algos"]):
+            if options:
+                f.write(f"[algo {name}]\n" + options.replace(",", "\n") + "\n")
     call([kmv, "run", config, "-o", folder, "--threads", str(o["threads"]), "-q"])
     with open(os.path.join(folder, "raw.tsv")) as f:
         lines = [line.rstrip("\n").split("\t") for line in f]

@@ -38,15 +38,16 @@ def parse(arguments):
     p.add_argument("--products", default=",".join(problems.PRODUCTS),
                    help="of full, causal (attention), ones, gauss (kinds of x) (default: all)")
     p.add_argument("--peers", default="", help="names of outside programs (default: all)")
-    p.add_argument("--algos", default="exact,auto", help="kmv's methods beside exact (default: exact,auto)")
+    p.add_argument("--algo", action="append", default=[], metavar="NAME[:opt=val,...]",
+                   help="a method of kmv beside exact (default: auto:certify=none)")
     p.add_argument("--eps", default="0.1", help="error asked of those that use it (default: 0.1)")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="(default: all)")
     p.add_argument("--reps", type=int, default=5, help="repetitions (default: 5)")
     p.add_argument("--min-time", type=float, default=0.05, metavar="S",
                    help="products are repeated until they last this long (default: 0.05)")
-    p.add_argument("--limit-time", type=float, default=60, metavar="S", help="of one repetition (default: 60)")
-    p.add_argument("--budget", type=float, default=8, metavar="S",
-                   help="a program that has spent this on one problem gets no further repetition (default: 8)")
+    p.add_argument("--limit-time", type=float, default=30, metavar="S", help="of one repetition (default: 30)")
+    p.add_argument("--budget", type=float, default=4, metavar="S",
+                   help="a program that has spent this on one problem gets no further repetition (default: 4)")
     p.add_argument("--seed", type=int, default=1)
     o = p.parse_args(arguments)
     if o.planted is None:
@@ -56,8 +57,7 @@ def parse(arguments):
         p.error(f"--products: want names of {','.join(problems.PRODUCTS)}, got '{sorted(unknown)[0]}'")
     if o.n < 0 or o.planted < 0 or o.threads < 1 or o.reps < 1 or not o.min_time >= 0 or not o.limit_time > 0:
         p.error("want --n, --planted, --min-time >= 0, --threads, --reps >= 1, --limit-time > 0")
-    if "exact" not in o.algos.split(","):
-        o.algos = "exact," + o.algos
+    o.algo = ["exact"] + [a for a in o.algo or ["auto:certify=none"] if a != "exact"]
     return o
 
 
@@ -127,7 +127,7 @@ class Session:
 
     def kmv_repetition(self, spec, path, facts, rep):
         asked = {"seed": self.o.seed + rep, "min_time": self.o.min_time, "limit_s": self.o.limit_time,
-                 "algos": self.o.algos, "eps": self.o.eps, "threads": self.o.threads}
+                 "algos": self.o.algo, "eps": self.o.eps, "threads": self.o.threads}
         rows, self.facts = kmv_rows.repetition(self.o.kmv, spec, path, os.path.join(self.work, "run"), asked)
         for row in rows:
             row.update(facts, experiment="peers", rep=rep, sweep="",

@@ -62,12 +62,12 @@ def product_table(rows):
         if int(row["skipped"]) < int(row["reps"]):
             methods.setdefault((row["algo"], row["algo_opts"]), []).append(row)
     order = sorted(methods, key=lambda m: statistics.median(numbers(methods[m], "t_apply_med_s") or [float("inf")]))
-    lines = ["| method | options | prepare, ms | apply, ms | exact's apply over its | largest error | remark |",
-             "|---|---|---:|---:|---:|---:|---|"]
+    lines = ["| method | options | runs | prepare, ms | apply, ms | exact's apply over its | largest error | remark |",
+             "|---|---|---:|---:|---:|---:|---:|---|"]
     for name, options in order:
         r = methods[name, options]
         worst = numbers(r, "err_l2_max")
-        lines.append(f"| {name} | {options or '-'} | {middle(r, 't_prepare_med_s', 1e3)} | "
+        lines.append(f"| {name} | {options or '-'} | {sum(int(row['ok']) for row in r)} | {middle(r, 't_prepare_med_s', 1e3)} | "
                      f"{middle(r, 't_apply_med_s', 1e3)} | {speed(r)} | "
                      f"{f'{max(worst):.2g}' if worst else '-'} | {remark(r) or '-'} |")
     return lines

@@ -19,7 +19,7 @@ cells() {
 }
 
 "$KMV" gen planted n=150 d=8 r=3 -o p.h5:planted -q >/dev/null
-check "four products" peers -o dir --file p.h5 --reps 2 --algos exact --peers numpy-blas,torch-sdpa
+check "four products" peers -o dir --file p.h5 --reps 2 --algo exact --peers numpy-blas,torch-sdpa
 same "all columns of kmv" "$("$KMV" list metrics | awk '/^[a-z]/ { printf "%s ", $1 }')" "$(head -1 dir/raw.tsv | tr '\t' ' ') "
 same "each repetition of each product" 8 "$(cells '$at["rep"]' '$at["algo"] == "numpy-blas" && $at["status"] == "ok"' | wc -l)"
 same "exact beside it" 8 "$(cells '$at["rep"]' '$at["algo"] == "exact" && $at["status"] == "ok"' | wc -l)"
@@ -42,7 +42,7 @@ same "and compares" 4 "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] 
 check "the report names the command" grep -q "^scripts/peers/run.sh --kmv .* -o dir" dir/report.md
 check "two sessions compared" "$KMV" compare dir dir
 check "as Markdown" "$PYTHON" "$ROOT/scripts/peers/table.py" dir --kmv "$KMV"
-same "a line for each product" 4 "$(grep -c '^| numpy-blas | - | [0-9]' out)"
+same "a line for each product" 4 "$(grep -c '^| numpy-blas | - | 2 | [0-9]' out)"
 printf 'before\n<!-- peers: begin -->\nold\n<!-- peers: end -->\nafter\n' >doc.md
 check "into a document" "$PYTHON" "$ROOT/scripts/peers/table.py" dir --kmv "$KMV" --into doc.md
 same "between its marks" "before 0 after" "$(head -1 doc.md) $(grep -c old doc.md) $(tail -1 doc.md)"
@@ -52,7 +52,7 @@ bad "no such file" 2 "nowhere.h5" peers -o other --file nowhere.h5
 
 # -- a crash is an error, and takes nothing else with it
 rm -r dir
-peers -o dir --file p.h5:planted --reps 1 --algos exact --products ones --peers sklearn-kde,keops,numpy-blas >out 2>err
+peers -o dir --file p.h5:planted --reps 1 --algo exact --products ones --peers sklearn-kde,keops,numpy-blas >out 2>err
 same "an error makes the exit code 1" 1 $?
 same "the last words of what crashed" "error ended with code 7: about to crash" \
     "$(cells '$at["status"] " " $at["reason"]' '$at["algo"] == "sklearn-kde"' | sort -u)"
