@@ -28,7 +28,7 @@ class Worker:
     def start(self):
         self.starts += 1
         environment = dict(os.environ, OMP_NUM_THREADS=str(self.threads), MKL_NUM_THREADS=str(self.threads),
-                           OPENBLAS_NUM_THREADS="1", OPENVINO_TELEMETRY="0",
+                           OPENBLAS_NUM_THREADS="1",
                            KEOPS_CACHE_FOLDER=os.path.join(self.work, f"keops{self.starts}"))
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(

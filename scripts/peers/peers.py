@@ -71,13 +71,12 @@ def chosen(names):
 
 
 def plan_problems(o, work):
-    addresses = [(g.rsplit("/", 1)[-1].rsplit(":", 1)[-1], g)
-                 for f in o.file for g in ([f] if ":" in f else problems.groups_of(f))]
-    if not o.file:
-        sample = os.path.join(ROOT, "datasets", "decoder.h5")
-        addresses = [(head, f"{sample}:{head}") for head in ("L03H1", "L09H8", "L15H3")]
+    sample = os.path.join(ROOT, "datasets", "decoder.h5")
+    files = o.file or [f"{sample}:{head}" for head in ("L03H1", "L09H8", "L15H3")]
+    addresses = [address for name in files for address in problems.addresses_in(name)]
     products = o.products.split(",")
-    specs = [problems.Spec(name, address, product, o.n) for name, address in addresses for product in products]
+    specs = [problems.Spec(address.partition(":")[2].strip("/"), address, product, o.n)
+             for address in addresses for product in products]
     if o.planted:
         specs += [problems.Spec("planted", problems.planted(o.kmv, o.planted, work), product, 0)
                   for product in products if problems.PRODUCTS[product][3] != "v"]

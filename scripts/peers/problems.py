@@ -45,17 +45,24 @@ class Unusable(Exception):
     """One line: what was wanted and what was found."""
 
 
-def groups_of(path):
-    """FILE:GROUP of every group with q and k as matrices."""
+def has_points(item):
+    return isinstance(item, h5py.Group) and all(key in item and item[key].ndim == 2 for key in "qk")
+
+
+def addresses_in(address):
+    """FILE:GROUP itself, or for FILE that of every group with q and k as matrices."""
+    path, _, group = address.partition(":")
     found = []
     try:
         with h5py.File(path) as f:
-            f.visititems(lambda name, item: found.append(f"{path}:{name}") if isinstance(item, h5py.Group)
-                         and all(key in item and item[key].ndim == 2 for key in "qk") else None)
+            if group:
+                found += [address] if has_points(f.get(group)) else []
+            else:
+                f.visititems(lambda name, item: found.append(f"{path}:{name}") if has_points(item) else None)
     except OSError as e:
         raise Unusable(f"{path}: {e}")
     if not found:
-        raise Unusable(f"{path}: want a group with q and k as matrices, found none")
+        raise Unusable(f"{address}: want a group with q and k as matrices, found none")
     return found
 
 

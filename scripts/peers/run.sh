@@ -1,7 +1,7 @@
 #!/bin/sh
-# scripts/peers/run.sh [options of peers.py] - outside programs measured beside kmv's own methods. Makes a virtual environment
-# in build/peers-venv, installs what requirements.txt names (optional ones one by one; PEERS_LEAVE_OUT="torch ..." leaves
-# some out), and runs peers.py in it. PEERS_VENV names another environment.
+# scripts/peers/run.sh [options of peers.py] - outside programs measured beside kmv's own methods. Makes a
+# virtual environment in build/peers-venv (PEERS_VENV names another), installs what requirements.txt names,
+# optional packages one by one (PEERS_LEAVE_OUT="torch ..." leaves some out), and runs peers.py in it.
 set -eu
 here=$(dirname "$0")
 venv=${PEERS_VENV:-$here/../../build/peers-venv}

@@ -1,6 +1,7 @@
 . "$ROOT/tests/cli/lib"
-# Outside programs: the numpy one end to end, and what becomes of others that are not there, crash, or take too long. All
-# but numpy are hidden behind modules of their names, so that the test is the same whatever is installed.
+# Outside programs: the numpy one end to end, and what becomes of others that are not there, crash, or take
+# too long. All but numpy are hidden behind modules of their names, so that the test is the same whatever
+# is installed.
 if ! "$PYTHON" -c 'import h5py, numpy' 2>/dev/null; then
     echo "ok numpy and h5py are not here, nothing to test"
     exit 0
@@ -21,10 +22,13 @@ cells() {
 "$KMV" gen planted n=150 d=8 r=3 -o p.h5:planted -q >/dev/null
 check "four products" peers -o dir --file p.h5 --reps 2 --algo exact --peers numpy-blas,torch-sdpa
 same "all columns of kmv" "$("$KMV" list metrics | awk '/^[a-z]/ { printf "%s ", $1 }')" "$(head -1 dir/raw.tsv | tr '\t' ' ') "
-same "each repetition of each product" 8 "$(cells '$at["rep"]' '$at["algo"] == "numpy-blas" && $at["status"] == "ok"' | wc -l)"
-same "exact beside it" 8 "$(cells '$at["rep"]' '$at["algo"] == "exact" && $at["status"] == "ok"' | wc -l)"
+for algo in numpy-blas exact; do
+    same "each repetition of each product by $algo" 8 \
+        "$(cells '$at["rep"]' '$at["algo"] == "'$algo'" && $at["status"] == "ok"' | wc -l)"
+done
 # float32: at most 150 entries a row, each off by some 1e-7 of itself.
-same "no error above 1e-5" "" "$(cells '$at["err_l2"]' '$at["algo"] == "numpy-blas" && !($at["err_l2"] > 0 && $at["err_l2"] <= 1e-5)')"
+same "no error above 1e-5" "" "$(cells '$at["err_l2"]' \
+    '$at["algo"] == "numpy-blas" && !($at["err_l2"] > 0 && $at["err_l2"] <= 1e-5)')"
 # kmv judges its rows by itself: what 0 and the mean of V would miss has to come out the same.
 for what in null_err mean_err; do
     same "$what is kmv's" 0 "$(awk -F'\t' -v what=$what 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
@@ -48,6 +52,7 @@ check "into a document" "$PYTHON" "$ROOT/scripts/peers/table.py" dir --kmv "$KMV
 same "between its marks" "before 0 after" "$(head -1 doc.md) $(grep -c old doc.md) $(tail -1 doc.md)"
 bad "not over results" 2 "dir: has results already" peers -o dir --file p.h5
 bad "an unknown program" 2 "--peers: want" peers -o other --file p.h5 --peers numpy
+bad "no such group" 2 "p.h5:none: want a group" peers -o other2 --file p.h5:none
 bad "no such file" 2 "nowhere.h5" peers -o other --file nowhere.h5
 
 # -- a crash is an error, and takes nothing else with it
@@ -60,8 +65,7 @@ same "an exception" "error ModuleNotFoundError" \
     "$(cells '$at["status"] " " $at["reason"]' '$at["algo"] == "keops"' | cut -d: -f1)"
 same "the others run" "ok" "$(cells '$at["status"]' '$at["algo"] == "numpy-blas"')"
 
-# -- time runs out (no product is done within a nanosecond)
-rm -r dir
+# -- time runs out (no product is done within a nanosecond), and the next problem is done all the same
 check "a limit" "$PYTHON" - "$ROOT/scripts/peers" <<'END'
 import sys
 sys.path.insert(0, sys.argv[1])
