@@ -42,11 +42,19 @@ def middle(rows, name, factor=1.0):
     return f"{factor * statistics.median(found):.3g}" if found else "-"
 
 
-def speed(rows):
-    if not numbers(rows, "speedup_apply_med"):
+def speed(rows, of):
+    """Of exact's time over theirs the median of the medians, the lowest and the highest end of the intervals."""
+    name = "speedup_" + of
+    if not numbers(rows, name + "_med"):
         return "-"
-    return (f"{middle(rows, 'speedup_apply_med')} [{min(numbers(rows, 'speedup_apply_lo')):.3g}, "
-            f"{max(numbers(rows, 'speedup_apply_hi')):.3g}]")
+    return (f"{middle(rows, name + '_med')} [{min(numbers(rows, name + '_lo')):.3g}, "
+            f"{max(numbers(rows, name + '_hi')):.3g}]")
+
+
+def floor(rows):
+    """What answering 0, for attention the better of 0 and the mean of V, misses."""
+    found = numbers(rows, "floor_err")
+    return f"{min(found):.2g} to {max(found):.2g}" if found else "?"
 
 
 def remark(rows):
@@ -62,14 +70,14 @@ def product_table(rows):
         if int(row["skipped"]) < int(row["reps"]):
             methods.setdefault((row["algo"], row["algo_opts"]), []).append(row)
     order = sorted(methods, key=lambda m: statistics.median(numbers(methods[m], "t_apply_med_s") or [float("inf")]))
-    lines = ["| method | options | runs | prepare, ms | apply, ms | exact's apply over its | largest error | remark |",
-             "|---|---|---:|---:|---:|---:|---:|---|"]
+    lines = ["| method | options | runs | prepare, ms | apply, ms | speed, apply | speed, both | largest error "
+             "| remark |", "|---|---|---:|---:|---:|---:|---:|---:|---|"]
     for name, options in order:
         r = methods[name, options]
         worst = numbers(r, "err_l2_max")
         cells = [name, options or "-", sum(int(row["ok"]) for row in r), middle(r, "t_prepare_med_s", 1e3),
-                 middle(r, "t_apply_med_s", 1e3), speed(r), f"{max(worst):.2g}" if worst else "-",
-                 remark(r) or "-"]
+                 middle(r, "t_apply_med_s", 1e3), speed(r, "apply"), speed(r, "total"),
+                 f"{max(worst):.2g}" if worst else "-", remark(r) or "-"]
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return lines
 
@@ -85,7 +93,8 @@ def markdown(kmv, folder):
         matrix, causal, x, n, d = key
         names = list(dict.fromkeys(row["dataset"] for row in groups[key]))
         lines += [f"{PRODUCTS[matrix, causal]}{'' if x == 'v' else ', x = ' + x}, n = {n}, d = {d}; "
-                  f"{', '.join(names)}:", ""] + product_table(groups[key]) + [""]
+                  f"{', '.join(names)}; answering 0 {'or the mean of V ' if matrix == 'softmax' else ''}misses by "
+                  f"{floor(groups[key])}:", ""] + product_table(groups[key]) + [""]
     lines += ["Versions: " + "; ".join(dict.fromkeys(
         f"{key.split(' ', 1)[1].split(':')[0]}: {value}" for key, value in known.items() if key.startswith("peer "))) +
         "."]
