@@ -1,4 +1,5 @@
 """KeOps on the CPU (Charlier et al. 2021, JMLR 22): map and reduce over all pairs, in C++ compiled for the formula."""
+import os
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ compiled = {}  # formula and shape: seconds that the first use of it took
 def load(threads):
     import pykeops  # its threads are those of OpenMP, from the environment
     pykeops.set_verbose(False)
-    return f"pykeops {pykeops.__version__}, {threads} threads"
+    return f"pykeops {pykeops.__version__}, {os.environ.get('CXXFLAGS', '')}, {threads} threads"
 
 
 def formula(s, x):
