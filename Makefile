@@ -63,7 +63,7 @@ show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all lib install test test-units test-cli check-layers asan valgrind fuzz tidy format \
-        format-check smoke bench reproduce data report clean help FORCE
+        format-check smoke bench reproduce peers data report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
 
@@ -181,6 +181,12 @@ reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resu
 data: ## attention sets of real models: datasets/cache; N= LAYERS= TEXT= SETS= OUT= (docs/data.md)
 	@python3 -B scripts/models/make_data.py $(if $(N),--n '$(N)') $(if $(LAYERS),--layers '$(LAYERS)') \
 	    $(if $(TEXT),--text '$(TEXT)') $(if $(SETS),--sets '$(SETS)') $(if $(OUT),--out '$(OUT)')
+
+# PEERS = further options, see scripts/peers/peers.py --help
+peers: $(BUILD)/kmv ## outside programs in the same table, in about 5 minutes once they are installed: results/peers
+	rm -rf results/peers
+	@rc=0; scripts/peers/run.sh --kmv $(BUILD)/kmv -o results/peers $(PEERS) || rc=$$?; \
+	    [ $$rc -gt 1 ] || scripts/peers/table.py results/peers --kmv $(BUILD)/kmv; exit $$rc
 
 report: $(BUILD)/kmv ## tables, figures and reports anew from every results/*/raw.tsv
 	@set -e; for raw in $(sort $(wildcard results/*/raw.tsv)); do \

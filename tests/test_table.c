@@ -152,6 +152,38 @@ static void other_products_are_no_partner(void **state)
     kmv_free(cases);
 }
 
+/* Rows of outside programs name no instruction set: they stand beside exact of any, are judged by
+ * the same eps and can win. One that did not run says nothing about exact. */
+static void outside_programs(void **state)
+{
+    kmv_record rows[] = {row("exact", 0, NAN, 4, 1e-7), row("uniform", 0, 0.1, 2, 0.05),
+                         row("outside", 0, NAN, 1, 0.01), row("missing", 0, 0.3, 1, NAN)};
+    kmv_summary *cases = NULL;
+    kmv_winner *found = NULL;
+    const kmv_summary *c;
+    size_t count = 0, n = 0;
+    kmv_error err;
+
+    (void)state;
+    rows[2].isa[0] = rows[3].isa[0] = '\0';
+    strcpy(rows[3].status, "skipped");
+    CHECK_OK(kmv_summaries_make(rows, 4, 1, &cases, &count, &err));
+    assert_int_equal(count, 4); /* none of them against the eps of the row that did not run */
+    c = find(cases, count, "outside", 0.1);
+    CHECK_CLOSE(c->speedup_total_med, 4, 0);
+    assert_true(c->meets_eps == 1);
+    CHECK_OK(kmv_winners_make(cases, count, &found, &n, &err));
+    assert_int_equal(n, 1);
+    assert_string_equal(found[0].fastest, "outside");
+    kmv_free(found);
+    kmv_free(cases);
+    rows[2].threads = 2; /* another product all the same */
+    CHECK_OK(kmv_summaries_make(rows, 4, 0, &cases, &count, &err));
+    for (size_t i = 0; i < count; i++)
+        assert_true(strcmp(cases[i].algo, "outside") != 0 || isnan(cases[i].speedup_total_med));
+    kmv_free(cases);
+}
+
 typedef struct {
     char name[32];
     double count, t_med_s, t_lo_s, t_hi_s;
@@ -346,6 +378,7 @@ int main(void)
         cmocka_unit_test(plans_and_positions),
         cmocka_unit_test(rows_that_did_not_run),
         cmocka_unit_test(other_products_are_no_partner),
+        cmocka_unit_test(outside_programs),
         cmocka_unit_test(formats),
         cmocka_unit_test(words),
         cmocka_unit_test(winners),

@@ -31,7 +31,7 @@ static const kmv_column columns[] = {
     TEXT(algo, "algorithm"),
     TEXT(algo_opts, "options that differ from their defaults"),
     TEXT(plan, "what the algorithm decided to do and why"),
-    TEXT(isa, "instruction set that ran"),
+    TEXT(isa, "instruction set that ran; empty for outside programs, which choose their own"),
     INT(threads, "", "threads"),
     TEXT(seed, "seed of this repetition"),
     REAL(t_prepare_s, "s",

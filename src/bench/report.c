@@ -151,13 +151,17 @@ static const char *title_of(const kmv_results *r)
 {
     return r->config.title[0] != '\0'  ? r->config.title
            : r->config.name[0] != '\0' ? r->config.name
-                                       : r->dir;
+                                       : kmv_results_fact(r, "title", r->dir);
 }
 
+/* A folder that another program made says by which command. */
 static const char *command(const kmv_results *r, char *text, size_t size)
 {
     char config[1400], dir[1400];
+    const char *given = kmv_results_fact(r, "command", NULL);
 
+    if (given != NULL)
+        return given;
     snprintf(text, size, "kmv run %s -o %s",
              kmv_shell_word(kmv_results_fact(r, "config", "config.ini"), config, sizeof config),
              kmv_shell_word(r->dir, dir, sizeof dir));

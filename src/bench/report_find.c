@@ -50,14 +50,15 @@ static int met_for_sure(const kmv_summary *c)
     return c->meets_eps > 0 && c->err_hi_max <= c->eps_judged && strcmp(c->algo, "null") != 0;
 }
 
-static int same_question(const kmv_summary *a, const kmv_summary *b)
+static int same_question(const kmv_summary *a, const kmv_summary *of)
 {
-    return strcmp(a->experiment, b->experiment) == 0 && strcmp(a->dataset, b->dataset) == 0 &&
-           strcmp(a->matrix, b->matrix) == 0 && a->causal == b->causal &&
-           strcmp(a->center, b->center) == 0 && a->n_q == b->n_q && a->n_k == b->n_k &&
-           a->d == b->d && a->r == b->r && strcmp(a->sigma_spec, b->sigma_spec) == 0 &&
-           strcmp(a->x_kind, b->x_kind) == 0 && strcmp(a->isa, b->isa) == 0 &&
-           a->threads == b->threads && a->eps_judged == b->eps_judged;
+    return strcmp(a->experiment, of->experiment) == 0 && strcmp(a->dataset, of->dataset) == 0 &&
+           strcmp(a->matrix, of->matrix) == 0 && a->causal == of->causal &&
+           strcmp(a->center, of->center) == 0 && a->n_q == of->n_q && a->n_k == of->n_k &&
+           a->d == of->d && a->r == of->r && strcmp(a->sigma_spec, of->sigma_spec) == 0 &&
+           strcmp(a->x_kind, of->x_kind) == 0 &&
+           kmv_same_isa(a->isa, of->isa, of->ok + of->fail_eps > 0) && a->threads == of->threads &&
+           a->eps_judged == of->eps_judged;
 }
 
 /* Errors that only another product of the experiment was asked for are no question here. */

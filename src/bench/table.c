@@ -170,15 +170,21 @@ static int same_number(double a, double b)
     return by_number(a, b) == 0;
 }
 
-/* What a speed-up compares: the same product, only the algorithm differs. */
-static int same_product(const kmv_record *a, const kmv_record *b)
+int kmv_same_isa(const char *exact, const char *of, int of_ran)
 {
-    return strcmp(a->experiment, b->experiment) == 0 && strcmp(a->dataset, b->dataset) == 0 &&
-           strcmp(a->matrix, b->matrix) == 0 && same_number(a->causal, b->causal) &&
-           strcmp(a->center, b->center) == 0 && same_number(a->n_q, b->n_q) &&
-           same_number(a->n_k, b->n_k) && same_number(a->d, b->d) && same_number(a->r, b->r) &&
-           strcmp(a->sigma_spec, b->sigma_spec) == 0 && strcmp(a->x_kind, b->x_kind) == 0 &&
-           strcmp(a->isa, b->isa) == 0 && same_number(a->threads, b->threads);
+    return of_ran && *of == '\0' ? *exact != '\0' : strcmp(exact, of) == 0;
+}
+
+/* What a speed-up compares: the same product, only the algorithm differs. */
+static int same_product(const kmv_record *a, const kmv_record *of)
+{
+    return strcmp(a->experiment, of->experiment) == 0 && strcmp(a->dataset, of->dataset) == 0 &&
+           strcmp(a->matrix, of->matrix) == 0 && same_number(a->causal, of->causal) &&
+           strcmp(a->center, of->center) == 0 && same_number(a->n_q, of->n_q) &&
+           same_number(a->n_k, of->n_k) && same_number(a->d, of->d) && same_number(a->r, of->r) &&
+           strcmp(a->sigma_spec, of->sigma_spec) == 0 && strcmp(a->x_kind, of->x_kind) == 0 &&
+           kmv_same_isa(a->isa, of->isa, kmv_record_ran(of)) &&
+           same_number(a->threads, of->threads);
 }
 
 static int is_exact(const kmv_record *r)

@@ -46,7 +46,8 @@ extern const kmv_schema kmv_summary_schema;
  * that any algorithm was asked for on the same product; without, or where there is no such eps, one
  * row with eps_judged empty.
  *     t_total = t_prepare + t_apply;  speedup = t(exact) / t, paired by repetition with `exact` of
- *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA;
+ *     the same experiment, data set, matrix, causal, center, n, d, r, sigma, x, threads and ISA
+ *     (kmv_same_isa);
  *     meets_eps: every repetition ran and has err_l2 <= eps_judged;
  *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged;
  *     chosen: the method that `auto` chose in the first repetition, by name;
@@ -60,6 +61,10 @@ kmv_status kmv_summaries_make(const kmv_record *records, size_t count, int judge
 
 /** The row among count of what `exact` took for the same product and repetition, or NULL. */
 const kmv_record *kmv_exact_beside(const kmv_record *records, size_t count, const kmv_record *of);
+
+/** Whether the instruction set of a row lets it stand beside one of `exact`: it is the same; or the
+ * row ran and names none, as those of outside programs (scripts/peers), and the other names any. */
+int kmv_same_isa(const char *exact, const char *of, int of_ran);
 
 /** Whether a repetition ran to its end: status ok or fail_eps. */
 int kmv_record_ran(const kmv_record *record);
