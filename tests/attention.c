@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include <gsl/gsl_randist.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +17,8 @@
 enum { CENTRES = 8 };
 
 /* centre: CENTRES x d, or NULL. */
-static void draw_points(kmv_points *p, size_t n, attention_shape s, const double *centre,
-                        gsl_rng *rng)
+static void draw_points(kmv_points *p, size_t n, attention_shape s, double shift,
+                        const double *centre, gsl_rng *rng)
 {
     kmv_error err = {""};
 
@@ -27,30 +28,50 @@ static void draw_points(kmv_points *p, size_t n, attention_shape s, const double
 
         for (size_t l = 0; l < s.d; l++)
             p->x[i * p->ld + l] =
-                (float)(s.shift + (c != NULL ? c[l] : 0) + gsl_ran_gaussian(rng, s.spread));
+                (float)(shift + (c != NULL ? c[l] : 0) + gsl_ran_gaussian(rng, s.spread));
     }
 }
 
-void attention_make(attention *a, attention_shape s)
+/* All but the reference. */
+static attention draw(attention_shape s)
 {
     gsl_rng *rng = kmv_rng_create(kmv_stream_key(s.seed, "attention", 0), NULL);
     double *centre = s.centres > 0 ? calloc(CENTRES * s.d, sizeof *centre) : NULL;
+    attention a = {.r = s.r};
 
-    *a = (attention){.r = s.r};
     for (size_t l = 0; centre != NULL && l < CENTRES * s.d; l++)
         centre[l] = gsl_ran_gaussian(rng, s.centres);
-    draw_points(&a->q, s.n_q, s, centre, rng);
-    draw_points(&a->k, s.n_k, s, centre, rng);
+    draw_points(&a.q, s.n_q, s, s.shift - s.apart, centre, rng);
+    draw_points(&a.k, s.n_k, s, s.shift + s.apart, centre, rng);
     free(centre);
-    a->x = calloc(s.n_k * s.r, sizeof *a->x);
-    a->y = calloc(s.n_q * s.r, sizeof *a->y);
-    a->want = calloc(s.n_q * s.r, sizeof *a->want);
+    a.x = calloc(s.n_k * s.r, sizeof *a.x);
+    a.y = calloc(s.n_q * s.r, sizeof *a.y);
+    a.want = calloc(s.n_q * s.r, sizeof *a.want);
     for (size_t j = 0; j < s.n_k * s.r; j++)
-        a->x[j] = gsl_ran_gaussian(rng, 1);
+        a.x[j] = gsl_ran_gaussian(rng, 1);
     gsl_rng_free(rng);
-    a->problem = (kmv_problem){
-        .q = &a->q, .k = &a->k, .matrix = s.matrix, .causal = s.causal, .sigma = s.sigma};
+    a.problem = (kmv_problem){.matrix = s.matrix, .causal = s.causal, .sigma = s.sigma};
+    return a;
+}
+
+void attention_make(attention *a, attention_shape shape)
+{
+    *a = draw(shape);
     attention_reference(a);
+}
+
+attention attention_plain(kmv_matrix matrix, size_t n_q, size_t n_k, size_t d, size_t r,
+                          double spread, double apart)
+{
+    return draw((attention_shape){.n_q = n_q,
+                                  .n_k = n_k,
+                                  .d = d,
+                                  .r = r,
+                                  .matrix = matrix,
+                                  .sigma = 1,
+                                  .spread = spread,
+                                  .apart = apart,
+                                  .seed = 11});
 }
 
 void attention_reference(attention *a)
@@ -58,6 +79,8 @@ void attention_reference(attention *a)
     double *absolute = malloc(a->k.n * a->r * sizeof *absolute);
     kmv_error err = {""};
 
+    a->problem.q = &a->q;
+    a->problem.k = &a->k;
     for (size_t j = 0; j < a->k.n * a->r; j++)
         absolute[j] = fabs(a->x[j]);
     CHECK_OK(kmv_reference_product(&a->problem, NULL, a->q.n, absolute, a->r, 1, a->want, &err));
@@ -80,19 +103,31 @@ void attention_run(attention *a, const char *algo, const char *options, const ch
 {
     const kmv_settings settings = {
         .eps = 0.1, .delta = 0.01, .r = a->r, .threads = threads, .isa = isa, .seed = seed};
+    kmv_report said;
     kmv_plan *plan = NULL;
     kmv_error err = {""};
+    size_t calls;
 
     for (size_t i = 0; i < a->q.n * a->r; i++)
         a->y[i] = NAN; /* to be overwritten */
     CHECK_OK(kmv_plan_create(kmv_algo_find(algo), &a->problem, options, &settings, &plan, &err));
-    CHECK_OK(kmv_plan_apply(plan, a->x, a->r, a->y, report, &err));
+    calls = kmv_mem_calls();
+    CHECK_OK(kmv_plan_apply(plan, a->x, a->r, a->y, &said, &err));
+    assert_int_equal(kmv_mem_calls(), calls);
+    snprintf(a->text, sizeof a->text, "%s", said.text);
     kmv_plan_destroy(plan);
+    if (report != NULL)
+        *report = said;
 }
 
 double attention_error(const attention *a)
 {
     return distance(a->y, a->want, a->q.n * a->r);
+}
+
+double attention_relative_error(const attention *a)
+{
+    return attention_error(a) / norm(a->x, a->k.n * a->r);
 }
 
 /* Logits up to some thousands, which overflow any exponential in float: right to what rounding them
@@ -183,6 +218,26 @@ void attention_check_contract(attention *a, const char *algo, const char *option
     kmv_plan_destroy(plan);
     assert_int_equal(kmv_mem_current(), before);
     free(first);
+}
+
+void attention_check_isas(attention *a, const char *algo, const char *options, double bound)
+{
+    const size_t n = a->q.n * a->r;
+    double *best = malloc(n * sizeof *best), most = 0;
+    const kmv_tile *tile;
+
+    attention_run(a, algo, options, NULL, 1, 1, NULL);
+    memcpy(best, a->y, n * sizeof *best);
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(best[i]));
+    for (size_t t = 0; (tile = kmv_tile_at(t)) != NULL; t++) {
+        if (!tile->can_run())
+            continue;
+        attention_run(a, algo, options, tile->name, 1, 1, NULL);
+        for (size_t i = 0; i < n; i++)
+            CHECK_CLOSE(a->y[i], best[i], bound * most);
+    }
+    free(best);
 }
 
 void attention_check_repeatable(const char *algo, const char *options, kmv_matrix matrix,

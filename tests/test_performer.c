@@ -1,16 +1,18 @@
 /* `performer`: its features against their published mean and variance, its products against its
  * entries and the exact answer. */
-#include "small_problem.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algo/positive_features.h"
+#include "attention.h"
 #include "base/mem.h"
+#include "vectors.h"
 
 /* The terms of the estimate of exp(u.v), one per direction, of the pair (0, 0). */
-static double *terms(const small_problem *f, const kmv_positive_options *o, uint64_t key)
+static double *terms(const attention *f, const kmv_positive_options *o, uint64_t key)
 {
     const size_t m = o->directions * (o->hyperbolic ? 2 : 1);
     float *q = calloc(m, sizeof *q), *k = calloc(m, sizeof *k), q_scale, k_scale;
@@ -38,7 +40,7 @@ static double *terms(const small_problem *f, const kmv_positive_options *o, uint
 }
 
 /* u.v and |u + v|^2 of the pair (0, 0), sigma 1. */
-static void pair(const small_problem *f, double *dot, double *sum2)
+static void pair(const attention *f, double *dot, double *sum2)
 {
     *dot = *sum2 = 0;
     for (size_t l = 0; l < f->q.d; l++) {
@@ -58,11 +60,11 @@ static void published_mean_and_variance(void **state)
     for (int hyperbolic = 0; hyperbolic < 2; hyperbolic++) {
         const kmv_positive_options o = {.directions = 65536, .hyperbolic = hyperbolic};
         const double n = (double)o.directions;
-        small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 6, 1, 0.3, 0);
+        attention f = attention_plain(KMV_SOFTMAX, 1, 1, 6, 1, 0.3, 0);
         double dot, sum2, want, *v;
         moments m;
 
-        small_problem_finish(&f);
+        attention_reference(&f);
         pair(&f, &dot, &sum2);
         assert_true(sum2 > 0.1 && sum2 < 1.5);
         want = exp(2 * dot) * (exp(sum2) - 1);
@@ -73,7 +75,7 @@ static void published_mean_and_variance(void **state)
         CHECK_CLOSE(m.mean, exp(dot), 5 * sqrt(want / n));
         CHECK_CLOSE(m.variance, want, 5 * sqrt((m.fourth - m.variance * m.variance) / n));
         free(v);
-        small_problem_clear(&f);
+        attention_clear(&f);
     }
 }
 
@@ -84,13 +86,13 @@ static void orthogonal_is_no_worse(void **state)
 {
     enum { DRAWS = 4000, M = 8 };
     const kmv_positive_options o = {.directions = M, .orthogonal = 1};
-    small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 8, 1, 0.35, 0);
+    attention f = attention_plain(KMV_SOFTMAX, 1, 1, 8, 1, 0.35, 0);
     double dot, sum2, gain, bound, *estimate = calloc(DRAWS, sizeof *estimate);
     double *error2 = calloc(DRAWS, sizeof *error2);
     moments m;
 
     (void)state;
-    small_problem_finish(&f);
+    attention_reference(&f);
     pair(&f, &dot, &sum2);
     for (size_t t = 0; t < DRAWS; t++) {
         double *v = terms(&f, &o, 100 + t);
@@ -107,14 +109,26 @@ static void orthogonal_is_no_worse(void **state)
     assert_true(m.mean <= bound + 5 * sqrt(m.variance / DRAWS));
     free(estimate);
     free(error2);
-    small_problem_clear(&f);
+    attention_clear(&f);
+}
+
+/* Mean squared error over |X|^2 of four draws of the directions. */
+static double mean_error2(attention *f, const char *options)
+{
+    double sum = 0;
+
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        attention_run(f, "performer", options, NULL, 2, seed, NULL);
+        sum += pow(attention_relative_error(f), 2) / 4;
+    }
+    return sum;
 }
 
 /* With |u + v|^2 about 0.7 an entry is off by sqrt((e^0.7 - 1) / M) = 1 / sqrt(M) relative to
  * itself, a row to first order by sum_j P_ij xi_ij (x_j - y_i), whose mean square is, by Cauchy and
  * Schwarz, at most sum_j P_ij (x_j - y_i)^2 / M: with column sums of P near 1 the error is at most
- * about |X| / sqrt(M). Twice that is asked for, and that 64 times the directions at least halve it.
- */
+ * about |X| / sqrt(M). Twice that is asked for, and that 64 times the directions, which divide the
+ * error by 8, at least halve it. */
 static void converges(void **state)
 {
     static const char *const options[] = {"", ",hyperbolic=yes", ",centre=yes", ",orthogonal=no"};
@@ -122,22 +136,19 @@ static void converges(void **state)
     (void)state;
     for (int causal = 0; causal < 2; causal++) {
         for (size_t t = 0; t < 4; t++) {
-            small_problem f = small_problem_make(KMV_SOFTMAX, 150, 190, 4, 3, 0.3, 0);
-            double *y = calloc(150 * 3, sizeof *y), coarse, fine;
+            attention f = attention_plain(KMV_SOFTMAX, 150, 190, 4, 3, 0.3, 0);
+            double coarse2, fine2;
             char text[80];
 
             f.problem.causal = causal;
-            small_problem_finish(&f);
+            attention_reference(&f);
             snprintf(text, sizeof text, "features=64%s", options[t]);
-            small_problem_product(&f, "performer", text, NULL, 1, 2, y);
-            coarse = small_problem_error(&f, y);
+            coarse2 = mean_error2(&f, text);
             snprintf(text, sizeof text, "features=4096%s", options[t]);
-            small_problem_product(&f, "performer", text, NULL, 1, 2, y);
-            fine = small_problem_error(&f, y);
-            assert_true(coarse <= 2 / sqrt(64.0) && fine <= 2 / sqrt(4096.0));
-            assert_true(fine <= coarse / 2);
-            free(y);
-            small_problem_clear(&f);
+            fine2 = mean_error2(&f, text);
+            assert_true(coarse2 <= 4 / 64.0 && fine2 <= 4 / 4096.0);
+            assert_true(fine2 <= coarse2 / 4);
+            attention_clear(&f);
         }
     }
 }
@@ -146,14 +157,13 @@ static void converges(void **state)
  * of the spread alone. */
 static void centre_takes_shifts_off(void **state)
 {
-    small_problem f = small_problem_make(KMV_SOFTMAX, 100, 100, 4, 1, 0.3, 2);
-    double y[100];
+    attention f = attention_plain(KMV_SOFTMAX, 100, 100, 4, 1, 0.3, 2);
 
     (void)state;
-    small_problem_finish(&f);
-    small_problem_product(&f, "performer", "features=4096,centre=yes", NULL, 1, 2, y);
-    assert_true(small_problem_error(&f, y) <= 2 / sqrt(4096.0));
-    small_problem_clear(&f);
+    attention_reference(&f);
+    attention_run(&f, "performer", "features=4096,centre=yes", NULL, 2, 1, NULL);
+    assert_true(attention_relative_error(&f) <= 2 / sqrt(4096.0));
+    attention_clear(&f);
 }
 
 /* Logits up to +-2000: nothing over- or underflows, x = 1 gives 1, and one key gives its x. */
@@ -161,57 +171,56 @@ static void large_logits(void **state)
 {
     (void)state;
     for (int causal = 0; causal < 2; causal++) {
-        small_problem f = small_problem_make(KMV_SOFTMAX, 130, 130, 16, 1, 11, 0);
-        double y[130];
+        attention f = attention_plain(KMV_SOFTMAX, 130, 130, 16, 1, 11, 0);
 
         f.problem.causal = causal;
-        small_problem_finish(&f);
-        small_problem_product(&f, "performer", "features=32", NULL, 1, 1, y);
+        attention_reference(&f);
+        attention_run(&f, "performer", "features=32", NULL, 1, 1, NULL);
         for (size_t i = 0; i < 130; i++)
-            assert_true(isfinite(y[i]));
+            assert_true(isfinite(f.y[i]));
         if (causal)
-            CHECK_CLOSE(y[0], f.x[0], 1e-6 * fabs(f.x[0]));
+            CHECK_CLOSE(f.y[0], f.x[0], 1e-6 * fabs(f.x[0]));
         for (size_t i = 0; i < 130; i++)
             f.x[i] = 1;
-        small_problem_product(&f, "performer", "features=32", NULL, 1, 1, y);
+        attention_run(&f, "performer", "features=32", NULL, 1, 1, NULL);
         for (size_t i = 0; i < 130; i++)
-            CHECK_CLOSE(y[i], 1, 2e-5); /* float sums over 128 keys and 32 features */
-        small_problem_clear(&f);
+            CHECK_CLOSE(f.y[i], 1, 2e-5); /* float sums over 128 keys and 32 features */
+        attention_clear(&f);
     }
     {
-        small_problem f = small_problem_make(KMV_SOFTMAX, 1, 1, 1, 1, 1, 0);
-        double y;
+        attention f = attention_plain(KMV_SOFTMAX, 1, 1, 1, 1, 1, 0);
 
-        small_problem_finish(&f);
-        small_problem_product(&f, "performer", "features=1", NULL, 1, 1, &y);
-        CHECK_CLOSE(y, f.x[0], 1e-6 * fabs(f.x[0]));
-        small_problem_clear(&f);
+        attention_reference(&f);
+        attention_run(&f, "performer", "features=1", NULL, 1, 1, NULL);
+        CHECK_CLOSE(f.y[0], f.x[0], 1e-6 * fabs(f.x[0]));
+        attention_clear(&f);
     }
 }
 
 /* Exponents of up to about 20 bits in float (1e-6 each), sums of 256 floats. */
 static void threads_and_isas(void **state)
 {
-    small_problem f = small_problem_make(KMV_SOFTMAX, 300, 300, 5, 2, 0.7, 0);
-    double *one = calloc(600, sizeof *one), *two = calloc(600, sizeof *two);
+    attention f = attention_plain(KMV_SOFTMAX, 300, 300, 5, 2, 0.7, 0);
+    double *one = calloc(600, sizeof *one);
 
     (void)state;
     for (f.problem.causal = 0; f.problem.causal < 2; f.problem.causal++) {
-        small_problem_finish(&f);
-        small_problem_check_threads_and_isas(&f, "performer", "", 1e-4);
+        attention_reference(&f);
+        attention_check_contract(&f, "performer", "");
+        attention_check_isas(&f, "performer", "", 1e-4);
     }
     f.problem.causal = 0;
-    small_problem_product(&f, "performer", "", NULL, 1, 1, one);
-    small_problem_product(&f, "performer", "", NULL, 2, 1, two);
-    assert_memory_not_equal(one, two, 600 * sizeof *one); /* the seed matters */
+    attention_run(&f, "performer", "", NULL, 1, 1, NULL);
+    memcpy(one, f.y, 600 * sizeof *one);
+    attention_run(&f, "performer", "", NULL, 1, 2, NULL);
+    assert_memory_not_equal(one, f.y, 600 * sizeof *one); /* the seed matters */
     free(one);
-    free(two);
-    small_problem_clear(&f);
+    attention_clear(&f);
 }
 
 static void refusals(void **state)
 {
-    small_problem f = small_problem_make(KMV_SOFTMAX, 4, 4, 3, 1, 1, 0);
+    attention f = attention_plain(KMV_SOFTMAX, 4, 4, 3, 1, 1, 0);
     kmv_settings settings = KMV_SETTINGS_DEFAULT;
     const kmv_algo *a = kmv_algo_find("performer");
     const size_t before = kmv_mem_current();
@@ -219,7 +228,7 @@ static void refusals(void **state)
     kmv_error err = {""};
 
     (void)state;
-    small_problem_finish(&f);
+    attention_reference(&f);
     f.problem.sigma = 1e-3;
     CHECK_FAILS(kmv_plan_create(a, &f.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
                 "too small for features");
@@ -229,7 +238,7 @@ static void refusals(void **state)
     CHECK_FAILS(kmv_plan_create(a, &f.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
                 "does softmax matrices only");
     assert_int_equal(kmv_mem_current(), before);
-    small_problem_clear(&f);
+    attention_clear(&f);
 }
 
 int main(void)

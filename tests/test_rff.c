@@ -1,15 +1,17 @@
 /* `rff`: its features against their published mean and variance, its products against the exact. */
-#include "small_problem.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algo/fourier_features.h"
+#include "attention.h"
 #include "base/mem.h"
+#include "vectors.h"
 
 /* The terms of the estimate of k, one per direction, of the pair (0, 0). */
-static double *terms(const small_problem *p, const kmv_fourier_options *o, uint64_t key)
+static double *terms(const attention *p, const kmv_fourier_options *o, uint64_t key)
 {
     const size_t m = o->features, directions = o->kind == KMV_FOURIER_PAIRS ? m / 2 : m;
     float *q = calloc(m, sizeof *q), *k = calloc(m, sizeof *k), q_scale, k_scale;
@@ -35,7 +37,7 @@ static double *terms(const small_problem *p, const kmv_fourier_options *o, uint6
     return out;
 }
 
-static double kernel(const small_problem *p)
+static double kernel(const attention *p)
 {
     double distance2 = 0;
 
@@ -57,11 +59,11 @@ static void published_mean_and_variance(void **state)
         const kmv_fourier_options o = {.features = 65536,
                                        .kind = pairs ? KMV_FOURIER_PAIRS : KMV_FOURIER_PHASES};
         const double directions = pairs ? 32768 : 65536;
-        small_problem p = small_problem_make(KMV_GAUSS, 1, 1, 6, 1, t < 2 ? 0.3 : 0.8, 0);
+        attention p = attention_plain(KMV_GAUSS, 1, 1, 6, 1, t < 2 ? 0.3 : 0.8, 0);
         double k, want, *v;
         moments m;
 
-        small_problem_finish(&p);
+        attention_reference(&p);
         k = kernel(&p);
         want = pairs ? (1 - k * k) * (1 - k * k) / 2 : 1 + k * k * k * k / 2 - k * k;
         v = terms(&p, &o, 7);
@@ -69,7 +71,7 @@ static void published_mean_and_variance(void **state)
         CHECK_CLOSE(m.mean, k, 5 * sqrt(want / directions));
         CHECK_CLOSE(m.variance, want, 5 * sqrt((m.fourth - m.variance * m.variance) / directions));
         free(v);
-        small_problem_clear(&p);
+        attention_clear(&p);
     }
 }
 
@@ -79,12 +81,12 @@ static void orthogonal(void **state)
 {
     enum { DRAWS = 4000, D = 8 };
     const kmv_fourier_options o = {.features = 2 * D, .orthogonal = 1};
-    small_problem p = small_problem_make(KMV_GAUSS, 1, 1, D, 1, 0.3, 0);
+    attention p = attention_plain(KMV_GAUSS, 1, 1, D, 1, 0.3, 0);
     double *estimate = calloc(DRAWS, sizeof *estimate), k;
     moments m;
 
     (void)state;
-    small_problem_finish(&p);
+    attention_reference(&p);
     k = kernel(&p);
     for (size_t t = 0; t < DRAWS; t++) {
         double *v = terms(&p, &o, 100 + t);
@@ -97,7 +99,7 @@ static void orthogonal(void **state)
     assert_true(m.variance + 5 * sqrt((m.fourth - m.variance * m.variance) / DRAWS) <
                 (1 - k * k) * (1 - k * k) / (2 * D));
     free(estimate);
-    small_problem_clear(&p);
+    attention_clear(&p);
 }
 
 /* Every entry is off by at most sqrt(1.5 / m) in the mean square (pairs: sqrt(1 / m)), by errors
@@ -112,16 +114,16 @@ static void converges(void **state)
     (void)state;
     for (int causal = 0; causal < 2; causal++) {
         for (size_t t = 0; t < 6; t++) {
-            small_problem p = small_problem_make(KMV_GAUSS, N, 230, 4, t % 2 ? 3 : 1, 1, 0.3);
-            double y[N * 3];
+            attention p = attention_plain(KMV_GAUSS, N, 230, 4, t % 2 ? 3 : 1, 1, 0.3);
             char text[80];
 
             p.problem.causal = causal;
-            small_problem_finish(&p);
+            attention_reference(&p);
             snprintf(text, sizeof text, "features=%zu%s", features[t % 2], kinds[t / 2]);
-            small_problem_product(&p, "rff", text, NULL, 1, 2, y);
-            assert_true(small_problem_error(&p, y) <= 2 * sqrt(1.5 * N / (double)features[t % 2]));
-            small_problem_clear(&p);
+            attention_run(&p, "rff", text, NULL, 2, 1, NULL);
+            assert_true(attention_relative_error(&p) <=
+                        2 * sqrt(1.5 * N / (double)features[t % 2]));
+            attention_clear(&p);
         }
     }
 }
@@ -129,8 +131,7 @@ static void converges(void **state)
 /* All points shifted by 1000 sigma: the differences are what they were. */
 static void shifted(void **state)
 {
-    small_problem p = small_problem_make(KMV_GAUSS, 60, 60, 3, 1, 0.5, 0);
-    double y[60];
+    attention p = attention_plain(KMV_GAUSS, 60, 60, 3, 1, 0.5, 0);
 
     (void)state;
     for (size_t i = 0; i < 60; i++) {
@@ -139,42 +140,42 @@ static void shifted(void **state)
             p.k.x[i * p.k.ld + l] += 1000;
         }
     }
-    small_problem_finish(&p);
-    small_problem_product(&p, "rff", "features=4096", NULL, 1, 1, y);
-    assert_true(small_problem_error(&p, y) <= 2 * sqrt(60.0 / 4096));
-    small_problem_clear(&p);
+    attention_reference(&p);
+    attention_run(&p, "rff", "features=4096", NULL, 1, 1, NULL);
+    assert_true(attention_relative_error(&p) <= 2 * sqrt(60.0 / 4096));
+    attention_clear(&p);
 }
 
 static void one_point(void **state)
 {
-    small_problem p = small_problem_make(KMV_GAUSS, 1, 1, 1, 1, 0.1, 0);
-    double y;
+    attention p = attention_plain(KMV_GAUSS, 1, 1, 1, 1, 0.1, 0);
 
     (void)state;
     p.q.x[0] = p.k.x[0]; /* cos^2 + sin^2 = 1, whatever the directions */
-    small_problem_finish(&p);
-    small_problem_product(&p, "rff", "features=2", NULL, 1, 1, &y);
-    CHECK_CLOSE(y, p.x[0], 3e-6 * fabs(p.x[0]));
-    small_problem_clear(&p);
+    attention_reference(&p);
+    attention_run(&p, "rff", "features=2", NULL, 1, 1, NULL);
+    CHECK_CLOSE(p.y[0], p.x[0], 3e-6 * fabs(p.x[0]));
+    attention_clear(&p);
 }
 
 /* Turns w.u of up to about 2 in float: 2^-24 of that, as an angle 1e-6; sums of 256 floats, each
  * entry within 1e-5, of 300 keys with signs. */
 static void threads_and_isas(void **state)
 {
-    small_problem p = small_problem_make(KMV_GAUSS, 300, 300, 5, 2, 0.7, 0);
+    attention p = attention_plain(KMV_GAUSS, 300, 300, 5, 2, 0.7, 0);
 
     (void)state;
     for (p.problem.causal = 0; p.problem.causal < 2; p.problem.causal++) {
-        small_problem_finish(&p);
-        small_problem_check_threads_and_isas(&p, "rff", "", 1e-4);
+        attention_reference(&p);
+        attention_check_contract(&p, "rff", "");
+        attention_check_isas(&p, "rff", "", 1e-4);
     }
-    small_problem_clear(&p);
+    attention_clear(&p);
 }
 
 static void refusals(void **state)
 {
-    small_problem p = small_problem_make(KMV_GAUSS, 4, 4, 3, 1, 1, 0);
+    attention p = attention_plain(KMV_GAUSS, 4, 4, 3, 1, 1, 0);
     kmv_settings settings = KMV_SETTINGS_DEFAULT;
     const kmv_algo *a = kmv_algo_find("rff");
     const size_t before = kmv_mem_current();
@@ -182,7 +183,7 @@ static void refusals(void **state)
     kmv_error err = {""};
 
     (void)state;
-    small_problem_finish(&p);
+    attention_reference(&p);
     CHECK_FAILS(kmv_plan_create(a, &p.problem, "features=7", &settings, &plan, &err), KMV_ENOTSUP,
                 "even number of features");
     p.problem.sigma = 1e-3;
@@ -192,7 +193,7 @@ static void refusals(void **state)
     CHECK_FAILS(kmv_plan_create(a, &p.problem, "", &settings, &plan, &err), KMV_ENOTSUP,
                 "does not do softmax");
     assert_int_equal(kmv_mem_current(), before);
-    small_problem_clear(&p);
+    attention_clear(&p);
 }
 
 int main(void)

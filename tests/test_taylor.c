@@ -1,11 +1,12 @@
 /* `taylor`: counts of monomials, the remainder as a bound, convergence in the degree. */
-#include "small_problem.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algo/monomials.h"
+#include "attention.h"
 
 static void counts(void **state)
 {
@@ -22,7 +23,7 @@ static void counts(void **state)
 /* Features of two points give the polynomial of their dot product: sum (u.v)^t / t!. */
 static void polynomial_by_hand(void **state)
 {
-    small_problem p = small_problem_make(KMV_SOFTMAX, 2, 2, 3, 1, 0.8, 0);
+    attention p = attention_plain(KMV_SOFTMAX, 2, 2, 3, 1, 0.8, 0);
     const double want[4] = {1, 1 + 1, 1 + 1 + 0.5, 1 + 1 + 0.5 + 1.0 / 6};
 
     (void)state;
@@ -35,7 +36,7 @@ static void polynomial_by_hand(void **state)
             p.k.x[i * p.k.ld + l] = sign * k[l];
         }
     }
-    small_problem_finish(&p);
+    attention_reference(&p);
     for (size_t degree = 0; degree < 4; degree++) {
         kmv_monomials m;
         kmv_cost cost = {0};
@@ -52,7 +53,7 @@ static void polynomial_by_hand(void **state)
         CHECK_CLOSE((double)q_scale + (double)k_scale, 0, 0);
         kmv_monomials_clear(&m);
     }
-    small_problem_clear(&p);
+    attention_clear(&p);
 }
 
 /* Entries err by at most R = exp(B) B^(g+1) / (g+1)!, and for softmax a row by at most 2 R / (the
@@ -63,25 +64,24 @@ static void within_the_remainder(void **state)
     (void)state;
     for (int softmax = 0; softmax < 2; softmax++) {
         for (int causal = 0; causal < 2; causal++) {
-            small_problem p =
-                small_problem_make(softmax ? KMV_SOFTMAX : KMV_GAUSS, 33, 37, 3, 3, 0.35, 0.1);
-            double y[37 * 3], last = 1e9, most = 0;
+            attention p =
+                attention_plain(softmax ? KMV_SOFTMAX : KMV_GAUSS, 33, 37, 3, 3, 0.35, 0.1);
+            double last = 1e9, most = 0;
 
             p.problem.causal = causal;
-            small_problem_finish(&p);
+            attention_reference(&p);
             for (size_t j = 0; j < 37 * 3; j++)
                 most = fmax(most, fabs(p.x[j]));
             for (size_t degree = 1; degree < 12; degree += 3) {
                 char options[32];
-                const char *text;
                 double bound, remainder, error;
 
                 snprintf(options, sizeof options, "degree=%zu", degree);
-                text = small_problem_product(&p, "taylor", options, NULL, 1, 1, y);
-                bound = strtod(strstr(text, "|exponent| <= ") + 14, NULL) * 1.01;
+                attention_run(&p, "taylor", options, NULL, 1, 1, NULL);
+                bound = strtod(strstr(p.text, "|exponent| <= ") + 14, NULL) * 1.01;
                 assert_true(bound < 3);
                 remainder = kmv_monomials_remainder(bound, degree);
-                error = small_problem_error(&p, y);
+                error = attention_relative_error(&p);
                 if (softmax)
                     CHECK_CLOSE(error, 0, 2 * remainder * exp(bound) * most + 1e-4);
                 else
@@ -90,22 +90,23 @@ static void within_the_remainder(void **state)
                 last = error;
             }
             CHECK_CLOSE(last, 0, 1e-5);
-            small_problem_check_threads_and_isas(&p, "taylor", "degree=4", 1e-4);
-            small_problem_clear(&p);
+            attention_check_contract(&p, "taylor", "degree=4");
+            attention_check_isas(&p, "taylor", "degree=4", 1e-4);
+            attention_clear(&p);
         }
     }
 }
 
 static void refusals(void **state)
 {
-    small_problem p = small_problem_make(KMV_SOFTMAX, 3, 3, 64, 1, 1, 0);
+    attention p = attention_plain(KMV_SOFTMAX, 3, 3, 64, 1, 1, 0);
 
     (void)state;
-    small_problem_finish(&p);
+    attention_reference(&p);
     assert_non_null(
         strstr(kmv_algo_rejects(kmv_algo_find("taylor"), &p.problem, "degree=4", 1, 0), "131072"));
     assert_null(kmv_algo_rejects(kmv_algo_find("taylor"), &p.problem, "degree=3", 1, 0));
-    small_problem_clear(&p);
+    attention_clear(&p);
 }
 
 int main(void)

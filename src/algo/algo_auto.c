@@ -27,8 +27,9 @@ enum {
  * look. */
 static const double HOPELESS = 0.7;
 
-/* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed in
- * float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270 ns. */
+/* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed
+ * in float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270
+ * ns. */
 static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700;
 
 /* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
@@ -251,13 +252,15 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     return KMV_OK;
 }
 
-/* Seconds until the candidates that do not search have answered. */
+/* Core-seconds until the candidates that do not search have answered; the cores wait for one of
+ * them most of the time. */
 static double look_s(const planning *w)
 {
     const kmv_pilot *pilot = &w->p->pilot;
     const double rows = (double)(pilot->capacity - pilot->count);
 
-    return (LOOK_PAIRS * rows + ANSWER_PAIRS) * (double)w->p->problem->k->n * w->speeds.pair_s;
+    return (LOOK_PAIRS * rows + ANSWER_PAIRS) * (double)w->p->problem->k->n * w->speeds.pair_s *
+           (double)w->context->threads;
 }
 
 /* Turns away the candidates that are not expected to stay below exact, with what it takes to find
