@@ -222,8 +222,8 @@ static kmv_status ask_promising(planning *w, size_t *best, kmv_error *err)
         if (candidate->promise == NULL || o->only > 0 ||
             !does(candidate, p->problem, w->context->settings->r))
             continue;
-        if ((st = candidate->promise(p->problem, w->context, &w->speeds, (double)o->applies,
-                                     &expected_s, err)) != KMV_OK)
+        if ((st = candidate->promise(p->problem, w->context, &p->pilot, &w->speeds,
+                                     (double)o->applies, &expected_s, err)) != KMV_OK)
             return st;
         if (expected_s + w->certify_s < PROMISING * w->exact_s &&
             (st = ask_one(w, c, best, err)) != KMV_OK)

@@ -39,10 +39,11 @@ typedef struct kmv_candidate {
     int searches;     /* wins by finding large entries, not where sampling alone suffices */
 
     /** NULL, or: seconds that this candidate expects to need for `applies` products, by a short
-     * look of its own at the points, before others are asked; infinite where it sees no promise. */
+     * look of its own at the points and at the few rows that the pilot has, before others are
+     * asked; infinite where it sees no promise. */
     kmv_status (*promise)(const kmv_problem *problem, const kmv_prepare_context *context,
-                          const kmv_speeds *speeds, double applies, double *expected_s,
-                          kmv_error *err);
+                          const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                          double *expected_s, kmv_error *err);
 
     /**
      * Seconds below which this candidate is not expected to come for `applies` products, however

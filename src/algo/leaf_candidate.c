@@ -19,6 +19,10 @@ enum {
 
 static const kmv_leaf_options options = {.safety = 1.25};
 
+/* Share of the pairs that an oracle may need for a look to be worth while: beyond, leaves were
+ * never cheaper than exact on real heads; with two parts a number their pairs cost more. */
+static const double BY_ORACLE = 0.35, BY_ORACLE_FINE = 0.1;
+
 /* The look is at few blocks; more must be found before a plan is made for all. */
 static const double DOUBT = 1.15;
 
@@ -107,15 +111,18 @@ static int does(const kmv_problem *problem, const kmv_prepare_context *context)
 }
 
 static kmv_status promise(const kmv_problem *problem, const kmv_prepare_context *context,
-                          const kmv_speeds *speeds, double applies, double *expected_s,
-                          kmv_error *err)
+                          const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
+                          double *expected_s, kmv_error *err)
 {
+    const double eps = context->settings->eps;
     const double share =
         kmv_problem_pairs(problem) / ((double)problem->q->n * (double)problem->k->n);
+    const double most = eps < KMV_LEAF_ONE_PART_EPS ? BY_ORACLE_FINE : BY_ORACLE;
     double pairs = INFINITY;
     kmv_status st = KMV_OK;
 
-    if (does(problem, context))
+    if (does(problem, context) &&
+        kmv_pilot_oracle_pairs(pilot, eps) <= most * share * (double)problem->k->n)
         st = look(problem, context, &pairs, err);
     *expected_s = fixed_s(problem, context, speeds) + DOUBT * applies * share * pairs *
                                                           (double)problem->q->n *

@@ -38,7 +38,8 @@ kmv_status kmv_packed_init(kmv_packed *p, const kmv_tile *tile, kmv_role role, s
                            size_t d, int with_index, kmv_error *err);
 void kmv_packed_clear(kmv_packed *p);
 
-/** The common centre of a problem: the mean of its queries and keys, in double, d entries. */
+/** The common centre of a problem: the mean of queries and keys, of 1024 of each at most, in
+ * double, d entries. */
 void kmv_centre(const kmv_problem *problem, double *centre);
 
 /** Pack the points which[0 .. n-1] (NULL: 0 .. n-1) of the problem's queries or keys: ascending
