@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "bench/claim.h"
+#include "bench/methods.h"
 #include "bench/report_svg.h"
 
 /* Where the report goes; every part below says what it is and this says how it looks. */
@@ -204,6 +205,35 @@ out:
     return st;
 }
 
+/* Only where some method was tried at several settings is there a best one. */
+static kmv_status methods(const page *p, const kmv_results *r, kmv_error *err)
+{
+    kmv_method_row *rows = NULL;
+    size_t count = 0;
+    int several = 0;
+    kmv_status st = kmv_methods_make(r->judged, r->n_judged, &rows, &count, err);
+
+    for (size_t i = 0; i < count; i++)
+        several |= rows[i].settings > 1;
+    if (st != KMV_OK || !several)
+        goto out;
+    heading(p, 2, "Every method at its best setting");
+    paragraph(p,
+              "On each data set a method's best setting is the one with the least time, set-up "
+              "included, among those whose error met the eps in every repetition; the speed-up is "
+              "the median over the data sets where there is one, with the worst and the best of "
+              "them. Where the best is the cheapest or the dearest setting tried, the sweep may "
+              "be too small on that side.");
+    table(p, &kmv_method_schema,
+          "matrix,causal,n_q,n_k,x_kind,eps_judged,algo,problems,met,speedup_total_med,"
+          "speedup_apply_med,pairs_frac,err_hi_max,best_opts,settings,decades,at_least,at_most,"
+          "verdict",
+          rows, count);
+out:
+    kmv_free(rows);
+    return st;
+}
+
 static kmv_status claims(const page *p, const kmv_results *r, kmv_error *err)
 {
     kmv_claim_row *rows = NULL;
@@ -329,7 +359,8 @@ static kmv_status experiment(const page *p, const kmv_results *r,
     if (r->incomplete)
         paragraph(p, "This folder does not hold all cases of its configuration yet (a run with "
                      "--filter, or one that was interrupted).");
-    if ((st = claims(p, r, err)) != KMV_OK || (st = who_wins(p, r, err)) != KMV_OK)
+    if ((st = claims(p, r, err)) != KMV_OK || (st = who_wins(p, r, err)) != KMV_OK ||
+        (st = methods(p, r, err)) != KMV_OK)
         return st;
     if (r->config.n_figures > 0)
         heading(p, 2, "Figures");

@@ -40,6 +40,16 @@ extern const kmv_schema kmv_winner_schema;
 kmv_status kmv_winners_make(const kmv_summary *judged, size_t count, kmv_winner **winners,
                             size_t *n_winners, kmv_error *err);
 
+/** Whether every repetition met the eps it is judged by, up to the upper end of the interval of its
+ *  error; `null` never does. */
+int kmv_met_for_sure(const kmv_summary *c);
+
+/** Whether two cases answer the same question: equal but for the algorithm, its options and its
+ *  eps, and judged by the same eps. */
+int kmv_same_question(const kmv_summary *a, const kmv_summary *of);
+/** The same of data sets that may differ. */
+int kmv_same_question_elsewhere(const kmv_summary *a, const kmv_summary *of);
+
 /** "n = 8192: exact is the fastest in 3 of 9 products; else importance, up to 5.2x (...)": one
  *  sentence for the n at winners[at], which must be the first with that n. Returns text. */
 const char *kmv_winners_sentence(const kmv_winner *winners, size_t count, size_t at, char *text,

@@ -45,27 +45,31 @@ static int is_exact(const kmv_summary *c)
 }
 
 /* NaN fails both comparisons, so what was not measured has not met it. */
-static int met_for_sure(const kmv_summary *c)
+int kmv_met_for_sure(const kmv_summary *c)
 {
     return c->meets_eps > 0 && c->err_hi_max <= c->eps_judged && strcmp(c->algo, "null") != 0;
 }
 
-static int same_question(const kmv_summary *a, const kmv_summary *of)
+int kmv_same_question_elsewhere(const kmv_summary *a, const kmv_summary *of)
 {
-    return strcmp(a->experiment, of->experiment) == 0 && strcmp(a->dataset, of->dataset) == 0 &&
-           strcmp(a->matrix, of->matrix) == 0 && a->causal == of->causal &&
-           strcmp(a->center, of->center) == 0 && a->n_q == of->n_q && a->n_k == of->n_k &&
-           a->d == of->d && a->r == of->r && strcmp(a->sigma_spec, of->sigma_spec) == 0 &&
-           strcmp(a->x_kind, of->x_kind) == 0 &&
-           kmv_same_isa(a->isa, of->isa, of->ok + of->fail_eps > 0) && a->threads == of->threads &&
-           a->eps_judged == of->eps_judged;
+    return a->eps_judged == of->eps_judged && a->causal == of->causal && a->n_q == of->n_q &&
+           a->n_k == of->n_k && a->d == of->d && a->r == of->r && a->threads == of->threads &&
+           strcmp(a->matrix, of->matrix) == 0 && strcmp(a->center, of->center) == 0 &&
+           strcmp(a->sigma_spec, of->sigma_spec) == 0 && strcmp(a->x_kind, of->x_kind) == 0 &&
+           strcmp(a->experiment, of->experiment) == 0 &&
+           kmv_same_isa(a->isa, of->isa, of->ok + of->fail_eps > 0);
+}
+
+int kmv_same_question(const kmv_summary *a, const kmv_summary *of)
+{
+    return strcmp(a->dataset, of->dataset) == 0 && kmv_same_question_elsewhere(a, of);
 }
 
 /* Errors that only another product of the experiment was asked for are no question here. */
 static int was_asked(const kmv_summary *judged, size_t count, const kmv_summary *exact)
 {
     for (size_t i = 0; i < count; i++) {
-        if (judged[i].eps == exact->eps_judged && same_question(&judged[i], exact))
+        if (judged[i].eps == exact->eps_judged && kmv_same_question(&judged[i], exact))
             return 1;
     }
     return 0;
@@ -113,7 +117,7 @@ kmv_status kmv_winners_make(const kmv_summary *judged, size_t count, kmv_winner 
         for (size_t k = 0; k < count; k++) {
             const kmv_summary *c = &judged[k];
 
-            if (same_question(&judged[i], c) && met_for_sure(c) &&
+            if (kmv_same_question(&judged[i], c) && kmv_met_for_sure(c) &&
                 (best == NULL || c->t_total_med_s < best->t_total_med_s))
                 best = c;
         }
@@ -207,7 +211,7 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
     for (size_t i = 0; i < n_judged; i++) {
         const kmv_summary *c = &judged[i];
 
-        if (!is_exact(c) && met_for_sure(c) && !(c->trivial > 0) &&
+        if (!is_exact(c) && kmv_met_for_sure(c) && !(c->trivial > 0) &&
             kmv_well_measured(c->ok, c->t_total_med_s * c->speedup_total_med) &&
             (other == NULL || c->speedup_total_med > other->speedup_total_med))
             other = c;

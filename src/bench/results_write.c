@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "bench/claim.h"
+#include "bench/methods.h"
 #include "bench/report.h"
 #include "data/h5io.h"
 
@@ -43,24 +44,29 @@ kmv_status kmv_results_write_tables(const kmv_results *r, kmv_error *err)
 {
     kmv_winner *winners = NULL;
     kmv_claim_row *claims = NULL;
-    size_t n_winners = 0, n_claims = 0;
+    kmv_method_row *methods = NULL;
+    size_t n_winners = 0, n_claims = 0, n_methods = 0;
     char folder[1024];
     kmv_status st;
 
     snprintf(folder, sizeof folder, "%s/tables", r->dir);
     if ((st = kmv_folder_make(folder, err)) != KMV_OK ||
         (st = kmv_winners_make(r->judged, r->n_judged, &winners, &n_winners, err)) != KMV_OK ||
+        (st = kmv_methods_make(r->judged, r->n_judged, &methods, &n_methods, err)) != KMV_OK ||
         (st = kmv_claims_make(r, &claims, &n_claims, err)) != KMV_OK)
         goto out;
     if ((st = write_table(r->dir, "cases", &kmv_summary_schema, r->judged, r->n_judged, err)) ==
             KMV_OK &&
         (st = write_table(r->dir, "fastest", &kmv_winner_schema, winners, n_winners, err)) ==
             KMV_OK &&
+        (st = write_table(r->dir, "methods", &kmv_method_schema, methods, n_methods, err)) ==
+            KMV_OK &&
         (st = write_table(r->dir, "assumption", &kmv_measure_schema, r->measures, r->n_measures,
                           err)) == KMV_OK)
         st = write_table(r->dir, "claims", &kmv_claim_schema, claims, n_claims, err);
 out:
     kmv_free(claims);
+    kmv_free(methods);
     kmv_free(winners);
     return st;
 }

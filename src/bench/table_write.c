@@ -26,7 +26,7 @@ static const char first_columns[] =
     "dataset,matrix,causal,center,n_q,d,sigma_spec,sigma,x_kind,algo,fastest,algo_opts,eps_judged,"
     "t_total_med_s,"
     "t_apply_med_s,speedup_total_med,speedup_apply_med,pairs_frac,err_l2_med,err_hi_max,null_err,"
-    "meets_eps,trivial,verdict,reps,ok,reason,"
+    "meets_eps,trivial,problems,met,best_opts,settings,decades,verdict,reps,ok,reason,"
     "rows,sum_over_n,tail_over_head,nth_ratio,op_norm,alpha,alpha_sum,note,command";
 
 static const char paper_columns[] =

@@ -67,13 +67,16 @@ same "a row for each case and eps" "exact 0.1,exact 0.5,uniform 0.1,uniform 0.5,
             printf "%s %s,", $at["algo"], $at["eps_judged"] }' out)"
 check "latex" "$KMV" table dir --format tex -o t.tex --columns algo,algo_opts,t_total_med_s
 same "booktabs" "toprule midrule bottomrule" "$(grep -oE '(top|mid|bottom)rule' t.tex | xargs)"
+check "methods" "$KMV" table dir --table methods --columns algo,eps_judged
+check "a row for each method and eps" grep -q '^uniform	0.5$' out
+same "without null" 0 "$(grep -c "^null" out)"
 check "two folders" "$KMV" table dir dir --format md
 check "report of two" "$KMV" report dir dir -o both
 check "both are in it" test "$(grep -c '<h1>' both.html)" -eq 2
 bad "where should that be" 2 "want -o BASE" "$KMV" report dir dir
 bad "format" 2 "want tsv, md or tex, got 'pdf'" "$KMV" table dir --format pdf
 bad "column" 2 "no column 'speed'" "$KMV" table dir --columns speed
-bad "kind of table" 2 "want cases, fastest, assumption or claims" "$KMV" table dir --table all
+bad "kind of table" 2 "want cases, fastest, methods, assumption or claims" "$KMV" table dir --table all
 bad "no results" 2 "plots: want a results folder" "$KMV" table plots
 bad "unwritable" 2 "/proc/t.md: cannot be written" "$KMV" table dir -o /proc/t.md
 printf 'experiment\tcolour\n' >dir/raw.tsv
