@@ -24,7 +24,8 @@ static void start_with(fixture *f, const kmv_tile *t, int causal, int threads, d
     *f = (fixture){0};
     clusters(&f->q, N_Q, D, 12, spread, 0.3, 1, 5);
     clusters(&f->k, N_K, D, 12, spread, 0.3, 1, 5);
-    f->problem = (kmv_problem){&f->q, &f->k, KMV_SOFTMAX, causal, 1.6};
+    f->problem = (kmv_problem){
+        .q = &f->q, .k = &f->k, .matrix = KMV_SOFTMAX, .causal = causal, .sigma = 1.6};
     CHECK_OK(kmv_leaf_frame_init(&f->frame, &f->problem, &err));
     CHECK_OK(kmv_leaf_set_init(&f->queries, &u, 0, 2, N_Q, D, &err));
     CHECK_OK(kmv_leaf_set_init(&f->keys, &u, 1, 2, N_K, D, &err));

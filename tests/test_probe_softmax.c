@@ -94,7 +94,11 @@ static void all_visited(void **state)
         double *x = numbers(n_k * r, 9), *y = malloc(n_q * r * sizeof *y);
         double *want = malloc(n_q * r * sizeof *y);
         kmv_points q, k;
-        kmv_problem p = {&q, &k, KMV_SOFTMAX, cases[c].causal, pow((double)d, 0.25)};
+        kmv_problem p = {.q = &q,
+                         .k = &k,
+                         .matrix = KMV_SOFTMAX,
+                         .causal = cases[c].causal,
+                         .sigma = pow((double)d, 0.25)};
         double reach;
         kmv_error err;
 
@@ -212,7 +216,7 @@ static void sample_alone(void **state)
     float *chance = malloc(N_K * sizeof *chance);
     double square = 0, v, by_mean, pairs = 0, expected = 0;
     kmv_points q, k;
-    kmv_problem p = {&q, &k, KMV_SOFTMAX, 0, 2.2};
+    kmv_problem p = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = 0, .sigma = 2.2};
     kmv_settings s = settings(0.1, 4, 1);
     kmv_plan *plan;
     kmv_report report;
@@ -268,7 +272,11 @@ static void eps_met(void **state)
     (void)state;
     for (int variant = 0; variant < 4; variant++) {
         kmv_points q, k;
-        kmv_problem p = {&q, &k, KMV_SOFTMAX, variant % 2, pow(DIM, 0.25)};
+        kmv_problem p = {.q = &q,
+                         .k = &k,
+                         .matrix = KMV_SOFTMAX,
+                         .causal = variant % 2,
+                         .sigma = pow(DIM, 0.25)};
         kmv_error err;
 
         clusters(&q, N, DIM, 20, 1.3, 0.4, variant < 2, 5);
@@ -318,7 +326,8 @@ static void equal_keys(void **state)
     for (int variant = 0; variant < 4; variant++) {
         const size_t period = variant < 2 ? 1 : 50;
         kmv_points q, k;
-        kmv_problem p = {&q, &k, KMV_SOFTMAX, variant % 2, 1.5};
+        kmv_problem p = {
+            .q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = variant % 2, .sigma = 1.5};
         kmv_settings s = settings(eps, 1, 1);
         double square = 0;
         kmv_plan *plan;
@@ -360,7 +369,8 @@ static void constant_values(void **state)
     cube(&k, 1100, 24, 1, 1, 4);
     for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
         for (size_t o = 0; o < 10 && t->can_run(); o++) {
-            kmv_problem p = {&q, &k, KMV_SOFTMAX, o % 2 != 0, 2};
+            kmv_problem p = {
+                .q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = o % 2 != 0, .sigma = 2};
             kmv_settings s = settings(0.3, 1, 1);
 
             s.isa = t->name;
@@ -380,7 +390,7 @@ static void sizes_of_values(void **state)
     static const int powers[] = {600, -600, 30, -30, 1022, -900};
     double *x = numbers(1200, 9), *big = malloc(1200 * sizeof *big), y[600], want[600];
     kmv_points q, k;
-    kmv_problem p = {&q, &k, KMV_SOFTMAX, 0, 2};
+    kmv_problem p = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = 0, .sigma = 2};
 
     (void)state;
     cube(&q, 600, 24, 2, 0, 3);
@@ -411,7 +421,7 @@ static void shifted_keys(void **state)
     enum { N = 1100 };
     double *x = numbers(N, 9), y[600], want[600], origin[24], *kept;
     kmv_points q, k;
-    kmv_problem p = {&q, &k, KMV_SOFTMAX, 0, 2};
+    kmv_problem p = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = 0, .sigma = 2};
 
     (void)state;
     cube(&q, 600, 24, 2, 0.5, 3);
@@ -460,7 +470,8 @@ static void wide_kernels(void **state)
     cube(&q, 60, 24, 2, 0.5, 3);
     cube(&k, 70, 24, 2, 0, 4);
     for (size_t m = 0; m < 2 * sizeof sigmas / sizeof *sigmas; m++) {
-        kmv_problem p = {&q, &k, KMV_SOFTMAX, m % 2 != 0, sigmas[m / 2]};
+        kmv_problem p = {
+            .q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = m % 2 != 0, .sigma = sigmas[m / 2]};
 
         for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
             kmv_settings s = settings(0.1, 1, 1);
@@ -499,8 +510,9 @@ static void refusals(void **state)
     const size_t before = kmv_mem_current();
     double x[40], y[60];
     kmv_points q, k, few;
-    kmv_problem p = {&q, &k, KMV_SOFTMAX, 0, 1}, g = {&q, &k, KMV_GAUSS, 0, 1};
-    kmv_problem causal = {&q, &few, KMV_SOFTMAX, 1, 1};
+    kmv_problem p = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .causal = 0, .sigma = 1},
+                g = {.q = &q, .k = &k, .matrix = KMV_GAUSS, .causal = 0, .sigma = 1};
+    kmv_problem causal = {.q = &q, .k = &few, .matrix = KMV_SOFTMAX, .causal = 1, .sigma = 1};
     kmv_settings s = KMV_SETTINGS_DEFAULT;
     kmv_plan *plan = NULL;
     kmv_error err;

@@ -38,6 +38,9 @@ static const double BY_ORACLE = 0.3;
 /* Times exact's cost: a search that comes out cheaper is taken without asking the others. */
 static const double PROMISING = 0.85, CHEAP = 0.5;
 
+/* Times what a look promised: more than that, and the others are asked as well. */
+static const double SURPRISE = 1.5;
+
 /* Times the samples of an attempt whose certificate failed: half the error. */
 static const double GROWTH = 4;
 
@@ -207,15 +210,15 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
     return KMV_OK;
 }
 
-/* A candidate that by its own look comes clearly below exact is asked alone, and taken if it does.
- */
-static kmv_status ask_promising(planning *w, size_t *best, kmv_error *err)
+/* A candidate that by its own look comes clearly below exact is asked alone; what it says settles
+ * the matter, unless it is much more than the look promised. */
+static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_error *err)
 {
     const planner *p = w->p;
     const opts *o = p->options;
     kmv_status st;
 
-    for (size_t c = 0; kmv_candidate_table[c] != NULL && *best == CANDIDATES_MAX; c++) {
+    for (size_t c = 0; kmv_candidate_table[c] != NULL && !*settled; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
         double expected_s;
 
@@ -225,9 +228,10 @@ static kmv_status ask_promising(planning *w, size_t *best, kmv_error *err)
         if ((st = candidate->promise(p->problem, w->context, &p->pilot, &w->speeds,
                                      (double)o->applies, &expected_s, err)) != KMV_OK)
             return st;
-        if (expected_s + w->certify_s < PROMISING * w->exact_s &&
-            (st = ask_one(w, c, best, err)) != KMV_OK)
+        expected_s += w->certify_s;
+        if (expected_s < PROMISING * w->exact_s && (st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
+        *settled = *best == c && w->least_s <= SURPRISE * expected_s;
     }
     say(w, *best);
     return KMV_OK;
@@ -339,6 +343,7 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     const double per_row = kmv_problem_pairs(p->problem) / (double)n_q;
     const int small = n_q < SMALLEST || n_k < SMALLEST;
     size_t left = 1;
+    int settled = 0;
     double oracle;
     kmv_status st;
 
@@ -361,20 +366,24 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
         if (p->eps < w->rounding)
             return take_float64(w, err);
     }
-    if (left > 0 && ((st = ask_promising(w, best, err)) != KMV_OK || *best < CANDIDATES_MAX))
+    if (left > 0 && ((st = ask_promising(w, best, &settled, err)) != KMV_OK || settled))
         return st;
     if (left > 0 && p->options->only == 0 &&
         (oracle = kmv_pilot_oracle_pairs(&p->pilot, p->eps)) > BY_ORACLE * per_row) {
-        snprintf(p->decision, sizeof p->decision,
-                 "auto: exact, since from %zu rows even with the large entries known some %.3g of "
-                 "%.3g pairs per row would be needed",
-                 p->pilot.count, oracle, per_row);
+        if (*best == CANDIDATES_MAX)
+            snprintf(p->decision, sizeof p->decision,
+                     "auto: exact, since from %zu rows even with the large entries known some %.3g "
+                     "of %.3g pairs per row would be needed",
+                     p->pilot.count, oracle, per_row);
         return KMV_OK;
     }
     if (left > 0 && (st = turn_away(w, &left, err)) != KMV_OK)
         return st;
-    if (left == 0)
+    if (left == 0) {
+        if (*best < CANDIDATES_MAX) /* the look's plan, dearer than promised, is what there is */
+            say(w, *best);
         return KMV_OK;
+    }
     /* A search that comes out cheap spares the other rows. */
     if (p->options->only == 0 && search_first(w)) {
         if ((st = ask(w, 1, best, err)) != KMV_OK)

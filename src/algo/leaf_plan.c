@@ -15,7 +15,9 @@
 enum {
     THRESHOLDS = 18,
     SHIFT = 22,
-    LOOKED_AT = 1024, /* columns looked at while comparing thresholds, about */
+    LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many; with fewer, few
+                        heavy columns among many would be overlooked */
+    LOOKED_AT = 1024, /* columns at the least, where there are so many */
     ROUNDS = 6,       /* of the fixed point that sets the number of samples */
     ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
     HALVES = 2        /* of the pilot, each summed up by one thread */
@@ -426,7 +428,8 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     /* Values of square 1, for every head. */
     const double target = eps * eps * (double)n_k * (double)kmv_problem_heads(s->problem);
     const double per_sample = f->most / (double)n_k;
-    const size_t stride = n_k > LOOKED_AT ? n_k / LOOKED_AT : 1;
+    const size_t most = n_k / LOOKED_AT;
+    const size_t stride = most < 1 ? 1 : most < LEAF_STRIDE ? most : LEAF_STRIDE;
     double least = INFINITY, guess = 0;
     int best = THRESHOLDS - 1, worse = 0;
 
