@@ -90,13 +90,17 @@ static kmv_status make_problem(const kmv_config *c, const kmv_source *source,
     const char *causal = item(lists->causal, at->causal, NULL);
     const int from_file = *source->address != '\0';
     /* As n limits both counts, the larger one leaves out nothing. */
-    const size_t all = source->n_q > source->n_k ? source->n_q : source->n_k;
+    const size_t all = !from_file || source->n_q > source->n_k ? source->n_q : source->n_k;
     int used;
 
     *p = (kmv_case_problem){.source = source};
     p->n = size_of(item(lists->n, at->n, NULL), all);
     p->n_q = from_file && p->n > source->n_q ? source->n_q : p->n;
-    p->n_k = from_file && p->n > source->n_k ? source->n_k : p->n;
+    p->n_q *= from_file && source->heads > 1 ? source->heads : 1;
+    if (from_file)
+        p->n_k = p->n > source->n_k ? source->n_k : p->n;
+    else
+        p->n_k = source->n_k > 0 ? source->n_k : p->n;
     p->d = lists->d != NULL ? size_of(item(lists->d, at->d, NULL), source->d) : source->d;
     kmv_copy_text(p->matrix, sizeof p->matrix, item(lists->matrix, at->matrix, "gauss"));
     p->causal = strcmp(p->matrix, "gauss") == 0 ? 0 : -1;

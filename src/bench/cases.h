@@ -12,7 +12,8 @@ typedef struct {
     char address[512];  /* "" for a generator */
     char generator[32]; /* "" for a file */
     char options[512];  /* of the generator, without n and d */
-    size_t n_q, n_k, d; /* in the file; the generator's defaults */
+    size_t n_q, n_k, d; /* in the file, of one query head; the generator's defaults, n_k 0: n */
+    size_t heads;       /* query heads of a file's problem */
     int layer, head;    /* -1 when there is none */
 } kmv_source;
 

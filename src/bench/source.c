@@ -43,6 +43,24 @@ static size_t default_of(const kmv_generator *g, const char *option)
     return value;
 }
 
+/* The count given for an option in "a=1,b=2"; 0 without. */
+static size_t given(const char *options, const char *name)
+{
+    const size_t length = strlen(name);
+    size_t value = 0;
+
+    for (const char *at = options; at != NULL && *at != '\0'; at = strchr(at, ',')) {
+        char text[32] = "";
+
+        at += *at == ',';
+        if (strncmp(at, name, length) != 0 || at[length] != '=')
+            continue;
+        snprintf(text, sizeof text, "%.*s", (int)strcspn(at + length + 1, ","), at + length + 1);
+        (void)kmv_parse_size(text, &value);
+    }
+    return value;
+}
+
 static void fill_generator(const kmv_config_dataset *d, kmv_source *s)
 {
     const kmv_generator *g = kmv_generator_find(d->generator);
@@ -51,7 +69,8 @@ static void fill_generator(const kmv_config_dataset *d, kmv_source *s)
     kmv_copy_text(s->generator, sizeof s->generator, d->generator);
     kmv_copy_text(s->options, sizeof s->options, d->options);
     s->layer = s->head = -1;
-    s->n_q = s->n_k = default_of(g, "n");
+    s->n_q = default_of(g, "n");
+    s->n_k = given(s->options, "n_k");
     s->d = default_of(g, "d");
 }
 
@@ -73,7 +92,8 @@ static kmv_status fill_file(const kmv_config_dataset *d, const char *address, in
         return kmv_fail(err, KMV_EINVAL, "%.200s: name too long", address);
     if ((st = kmv_h5_summarise(address, &summary, err)) != KMV_OK)
         return st;
-    s->n_q = summary.n_q;
+    s->heads = summary.heads;
+    s->n_q = summary.n_q / summary.heads;
     s->n_k = summary.n_k;
     s->d = summary.d;
     s->layer = summary.layer;

@@ -26,13 +26,19 @@ static kmv_matrix matrix_of(const kmv_case_problem *p)
     return strcmp(p->matrix, "gauss") == 0 ? KMV_GAUSS : KMV_SOFTMAX;
 }
 
+/* How many points of each kind are used of what was loaded; 0: all, as a generator made them. */
+static size_t prefix_of(const kmv_trial *t)
+{
+    return *t->problem->source->generator != '\0' ? 0 : t->problem->n;
+}
+
 /* The view and, on it, the problem; sigma is set by the caller. */
 static kmv_status open_view(const kmv_trial *t, kmv_view *view, kmv_problem *problem,
                             kmv_error *err)
 {
     const int causal = t->problem->causal;
     const size_t drop = t->measure != NULL ? t->measure->drop_first : 0;
-    kmv_status st = kmv_view_init(view, t->data, t->problem->n, drop, t->problem->center, err);
+    kmv_status st = kmv_view_init(view, t->data, prefix_of(t), drop, t->problem->center, err);
 
     if (st != KMV_OK)
         kmv_fail_prefix(err, st, "%s", t->data->name);
@@ -380,7 +386,7 @@ kmv_status kmv_trial_measure(const void *context, void *result, kmv_error *err)
         return st;
     spec.sigma = resolved.sigma;
     spec.causal = resolved.causal;
-    if ((st = kmv_measure(t->data, t->problem->n, &spec, row, err)) != KMV_OK)
+    if ((st = kmv_measure(t->data, prefix_of(t), &spec, row, err)) != KMV_OK)
         return st;
     memcpy(row->experiment, asked.experiment, sizeof row->experiment);
     memcpy(row->dataset, asked.dataset, sizeof row->dataset);

@@ -123,3 +123,28 @@ END
         done
     done
 fi
+
+# A generator's own number of keys is no prefix of its queries.
+cat > c.ini <<'END'
+[experiment]
+min_time = 0
+[dataset keys]
+generator = clusters
+n_k = 50
+r = 2
+[sweep]
+dataset = keys
+matrix = softmax
+causal = no
+algo = exact
+n = 4
+[measure]
+dataset = keys
+n = 4
+END
+rm -rf c
+check "fewer queries than keys" "$KMV" run c.ini -o c -q
+for t in raw measure; do
+    same "all keys: $t" "4 50" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+        NR > 1 { print $c["n_q"], $c["n_k"] }' c/$t.tsv | sort -u)"
+done
