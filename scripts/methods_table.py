@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A page of tables/methods.tsv: one table per kind of problem, a row per method, a column per eps.
 
-usage: methods_table.py DIR
+usage: methods_table.py [--apply] DIR
 
 A cell says how many times faster than exact the best setting is, set-up included (median over the data
 sets where some setting meets eps, the least and the largest), and on how many of the data sets one
-does. "<" marks a best setting that is the cheapest of the sweep somewhere, ">" the dearest.
+does; with --apply there follows the median without set-up, after a slash. "<" marks a best setting that is the cheapest of the sweep somewhere, ">" the dearest.
 """
 import collections
 import csv
@@ -16,7 +16,7 @@ def short(text):
     return "%.2g" % float(text) if float(text) < 10 else "%.3g" % float(text)
 
 
-def cell(row):
+def cell(row, apply):
     if row is None:
         return ""
     problems, met = int(row["problems"]), int(row["met"])
@@ -28,12 +28,15 @@ def cell(row):
     middle = short(row["speedup_total_med"])
     marks = ("<" if float(row["at_least"]) > 0 else "") + (">" if float(row["at_most"]) > 0 else "")
     spread = " (%s .. %s)" % (low, high) if met > 1 else ""
-    return "%s%s%s%s" % (middle, spread, ", %d of %d" % (met, problems),
-                         " " + marks if marks else "")
+    without = " / " + short(row["speedup_apply_med"]) if apply else ""
+    return "%s%s%s%s%s" % (middle, spread, without, ", %d of %d" % (met, problems),
+                           " " + marks if marks else "")
 
 
 def main(words):
-    if len(words) != 1:
+    apply = "--apply" in words
+    words = [w for w in words if w != "--apply"]
+    if len(words) != 1 or words[0].startswith("-"):
         sys.stderr.write("methods_table.py: want the folder of a run\n")
         return 2
     with open(words[0] + "/tables/methods.tsv", newline="") as f:
@@ -55,7 +58,7 @@ def main(words):
             any_row = next((r for r in mine.values() if r["settings"]), None)
             tried = "%s, %.1f" % (any_row["settings"], float(any_row["decades"])) if any_row else ""
             print("| `%s` | %s | %s |" % (method, tried,
-                                          " | ".join(cell(mine.get(e)) for e in epses)))
+                                          " | ".join(cell(mine.get(e), apply) for e in epses)))
         print()
     return 0
 
