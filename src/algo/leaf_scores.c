@@ -17,13 +17,21 @@ void kmv_leaf_scores_clear(kmv_leaf_scores *s)
     *s = (kmv_leaf_scores){0};
 }
 
+/* Whether one query head ends within the rows and another begins: then some row sees all keys, and
+ * some row sees as few as the first of all. */
+static int holds_border(const kmv_problem *problem, size_t first, size_t last)
+{
+    const size_t n_q = problem->q->n, length = n_q / kmv_problem_heads(problem);
+
+    return problem->heads > 1 && first / length != (last < n_q ? last : n_q - 1) / length;
+}
+
 size_t kmv_leaf_scores_visible(const kmv_leaf_scores *s, const kmv_problem *problem,
                                const kmv_leaf_set *queries, const kmv_leaf_set *keys, size_t block)
 {
     const size_t first = block * queries->each, last = first + queries->each - 1;
-    const size_t end = kmv_leaf_seen(problem, last);
-    /* Where another head begins within the block, the last row of the one before sees all. */
-    const size_t seen = end < kmv_leaf_seen(problem, first) ? problem->k->n : end;
+    const size_t seen =
+        holds_border(problem, first, last) ? problem->k->n : kmv_leaf_seen(problem, last);
     const size_t leaves = (seen + keys->each - 1) / keys->each;
 
     return leaves < s->leaves ? leaves : s->leaves;
@@ -32,15 +40,11 @@ size_t kmv_leaf_scores_visible(const kmv_leaf_scores *s, const kmv_problem *prob
 size_t kmv_leaf_scores_partial(const kmv_problem *problem, const kmv_leaf_set *queries,
                                const kmv_leaf_set *keys, size_t block)
 {
-    const size_t first = block * queries->each;
-    const size_t seen = kmv_leaf_seen(problem, first);
+    const size_t first = block * queries->each, last = first + queries->each - 1;
 
     if (!problem->causal)
         return keys->count;
-    /* Where another head begins within the block, its first row sees least. */
-    return (kmv_leaf_seen(problem, first + queries->each - 1) < seen ? kmv_leaf_seen(problem, 0)
-                                                                     : seen) /
-           keys->each;
+    return kmv_leaf_seen(problem, holds_border(problem, first, last) ? 0 : first) / keys->each;
 }
 
 /* Means of leaves, in stored coordinates. */
