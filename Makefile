@@ -84,7 +84,7 @@ $(BUILD)/src/gauss/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512v
 $(BUILD)/src/gauss/%_amx.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mamx-tile -mamx-bf16 -mavx512bf16
 $(BUILD)/src/gauss/%_avx2.o: BASE += -mavx2 -mfma
 $(BUILD)/src/algo/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vpopcntdq -mpopcnt -mbmi2
-$(BUILD)/src/algo/%_avx2.o: BASE += -mavx2 -mpopcnt
+$(BUILD)/src/algo/%_avx2.o: BASE += -mavx2 -mfma -mpopcnt
 
 # Files that say how and from what this was built; rewritten only when they change, so that another
 # compiler or other flags rebuild everything and nothing else does.

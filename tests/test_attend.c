@@ -402,7 +402,7 @@ static void choice(void **state)
 
     (void)state;
     for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
-        for (size_t d = 1; d < 40; d++) {
+        for (size_t d = 1; d < 40 && t->can_run(); d++) {
             const kmv_attend_unit u = kmv_attend_unit_of(t, d);
 
             assert_int_equal(u.rounds, t->split != NULL && d >= 24);

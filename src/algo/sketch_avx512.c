@@ -2,7 +2,10 @@
 #include <immintrin.h>
 
 #define SCAN_BY_HAND
-#define MULTIPLY_ADD(a, b, c) (sixteen) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
+#define VECTOR_BYTES          64
+#define ROWS_AT_ONCE          6 /* 24 sums of 32 registers */
+#define VECTORS_AT_ONCE       4
+#define MULTIPLY_ADD(a, b, c) (vector) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
 #include "algo/sketch_body.h"
 
 static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned most,

@@ -2,52 +2,61 @@
  * instruction set, so that each gets what its flags allow. */
 #include "algo/sketch.h"
 
-/* Sixteen floats, in as many registers as that takes. MULTIPLY_ADD(a, b, c) = a b + c. */
-typedef float sixteen __attribute__((vector_size(64)));
-#ifndef MULTIPLY_ADD
+/* A register, and how many sums they hold with directions and a coordinate beside them.
+ * MULTIPLY_ADD(a, b, c) = a b + c. */
+#ifndef VECTOR_BYTES
+#define VECTOR_BYTES          16
+#define ROWS_AT_ONCE          3
+#define VECTORS_AT_ONCE       4
 #define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
-enum { PARTS = KMV_SKETCH_BITS / 16, ROWS_AT_ONCE = 6 }; /* 24 accumulators of 32 registers */
+typedef float vector __attribute__((vector_size(VECTOR_BYTES)));
+enum { LANES = VECTOR_BYTES / sizeof(float), VECTORS = KMV_SKETCH_BITS / LANES };
 
+/* VECTORS_AT_ONCE vectors of the projections of n rows. */
 static inline __attribute__((always_inline)) void
 project_some(const float *rows, size_t ld, const size_t n, const float *across, size_t d, float *e)
 {
-    sixteen sum[ROWS_AT_ONCE][PARTS];
+    vector sum[ROWS_AT_ONCE][VECTORS_AT_ONCE];
 
 #pragma GCC unroll 8
     for (size_t i = 0; i < n; i++) {
 #pragma GCC unroll 4
-        for (size_t p = 0; p < PARTS; p++)
-            sum[i][p] = (sixteen){0};
+        for (size_t p = 0; p < VECTORS_AT_ONCE; p++)
+            sum[i][p] = (vector){0};
     }
     for (size_t l = 0; l < d; l++) {
-        const sixteen *direction = (const sixteen *)(across + l * KMV_SKETCH_BITS);
+        const vector *direction = (const vector *)(across + l * KMV_SKETCH_BITS);
 
 #pragma GCC unroll 8
         for (size_t i = 0; i < n; i++) {
-            const sixteen value = rows[i * ld + l] - (sixteen){0};
+            const vector value = rows[i * ld + l] - (vector){0};
 
 #pragma GCC unroll 4
-            for (size_t p = 0; p < PARTS; p++)
+            for (size_t p = 0; p < VECTORS_AT_ONCE; p++)
                 sum[i][p] = MULTIPLY_ADD(value, direction[p], sum[i][p]);
         }
     }
 #pragma GCC unroll 8
     for (size_t i = 0; i < n; i++) {
 #pragma GCC unroll 4
-        for (size_t p = 0; p < PARTS; p++)
-            ((sixteen *)(e + i * KMV_SKETCH_BITS))[p] = sum[i][p];
+        for (size_t p = 0; p < VECTORS_AT_ONCE; p++)
+            ((vector *)(e + i * KMV_SKETCH_BITS))[p] = sum[i][p];
     }
 }
 
 static void project(const float *rows, size_t ld, size_t n, const float *across, size_t d, float *e)
 {
-    size_t i = 0;
+    const size_t whole = n / ROWS_AT_ONCE * ROWS_AT_ONCE;
 
-    for (; i + ROWS_AT_ONCE <= n; i += ROWS_AT_ONCE)
-        project_some(rows + i * ld, ld, ROWS_AT_ONCE, across, d, e + i * KMV_SKETCH_BITS);
-    for (; i < n; i++)
-        project_some(rows + i * ld, ld, 1, across, d, e + i * KMV_SKETCH_BITS);
+    for (size_t v = 0; v < VECTORS; v += VECTORS_AT_ONCE) {
+        for (size_t i = 0; i < whole; i += ROWS_AT_ONCE)
+            project_some(rows + i * ld, ld, ROWS_AT_ONCE, across + v * LANES, d,
+                         e + i * KMV_SKETCH_BITS + v * LANES);
+        for (size_t i = whole; i < n; i++)
+            project_some(rows + i * ld, ld, 1, across + v * LANES, d,
+                         e + i * KMV_SKETCH_BITS + v * LANES);
+    }
 }
 
 static uint64_t signs(const float *e, const float *threshold)

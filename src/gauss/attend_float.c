@@ -9,6 +9,7 @@
 
 enum {
     KEYS_LEAST = 32,
+    CHUNK = 32,    /* coordinates packed at a time */
     ENTRY_LD = 192 /* entries a row kept between exponentials and values */
 };
 
@@ -30,24 +31,33 @@ static size_t value_size(const kmv_attend_unit *u, size_t ld, int parts)
     return u->keys * ld * sizeof(float);
 }
 
-/* One point into a column of a panel; returns its offset. */
+/* One point into a column of a panel; returns its offset. Coordinates a chunk at a time: vectors
+ * compute them and what they add to the offset, in as many partial sums, before they are spread. */
 static float pack_point(const kmv_attend_points *p, size_t m, size_t width, float *out)
 {
     const float *row = p->x + (p->which != NULL ? p->which[m] : p->first + m) * p->ld;
-    double norm2 = 0, dot = 0;
+    float values[CHUNK], norm2[CHUNK] = {0}, dot[CHUNK] = {0};
+    double of_norm = 0, of_dot = 0;
 
-    for (size_t l = 0; l < p->d; l++) {
-        const float value = p->factor * (row[l] + p->shift[l]);
-
-        out[l * width] = value;
-        norm2 += (double)value * (double)value;
-        dot += p->along != NULL ? (double)value * (double)p->along[l] : 0;
+    for (size_t first = 0, count; first < p->d; first += count) {
+        count = p->d - first < CHUNK ? p->d - first : CHUNK;
+        for (size_t l = 0; l < count; l++) {
+            values[l] = p->factor * (row[first + l] + p->shift[first + l]);
+            norm2[l] += values[l] * values[l];
+        }
+        for (size_t l = 0; l < count && p->along != NULL; l++)
+            dot[l] += values[l] * p->along[first + l];
+        for (size_t l = 0; l < count; l++)
+            out[(first + l) * width] = values[l];
     }
-    if (p->along != NULL)
-        dot /= (double)p->factor;
+    for (size_t l = 0; l < CHUNK; l++) {
+        of_norm += (double)norm2[l];
+        of_dot += (double)dot[l];
+    }
+    of_dot /= (double)p->factor;
     if (p->square != 0) /* else a wide kernel's factor would divide zero by zero */
-        dot += (double)p->square * norm2 / ((double)p->factor * (double)p->factor);
-    return (float)dot;
+        of_dot += (double)p->square * of_norm / ((double)p->factor * (double)p->factor);
+    return (float)of_dot;
 }
 
 static void pack(const kmv_attend_points *p, size_t count, size_t slots, size_t width, float empty,

@@ -13,11 +13,19 @@ ROWS, COLUMNS = 256, 1024
 threads_asked = 1
 
 
+def blas():
+    """Name and version; before numpy 1.25, which has no dictionary of them, the libraries linked."""
+    try:
+        found = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    except TypeError:
+        return " ".join(np.__config__.get_info("blas_opt").get("libraries", ["unknown BLAS"]))
+    return f"{found['name']} {found['version']}"
+
+
 def load(threads):
     global threads_asked
     threads_asked = threads
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"numpy {np.__version__}, {blas['name']} {blas['version']}"
+    return f"numpy {np.__version__}, {blas()}"
 
 
 def prepare(p):
