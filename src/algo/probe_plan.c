@@ -22,6 +22,7 @@ static const double REACH = 0.02, WIDER = 8;
 /* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
 typedef struct {
     double cells[RADII], scanned[RADII];
+    uint32_t apart[RADII][LIMITS]; /* words of the cells of one radius, by the bits they differ in */
     double hits[RADII][LIMITS];
     double found2[RADII][LIMITS]; /* squared heavy entries */
     double near2[LIMITS];         /* of heavy pairs within a limit, wherever their cell is */
@@ -89,6 +90,7 @@ static void count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, gri
 static kmv_status count_work(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g,
                              kmv_error *err)
 {
+    const kmv_sketch_isa *isa = kmv_sketch_isa_best();
     const size_t step = s->rows > ROWS ? s->rows / ROWS : 1;
     uint32_t *cell = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cell, "cells", err);
     float *cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cost, "cells", err);
@@ -121,8 +123,7 @@ static kmv_status count_work(const kmv_probe_basis *b, const kmv_probe_sample *s
 
             g->cells[r] += 1;
             g->scanned[r] += (double)(end - start);
-            for (uint32_t slot = start; slot < end; slot++)
-                g->hits[r][__builtin_popcountll(b->partition->word[slot] ^ word)] += 1;
+            isa->count_apart(b->partition->word + start, end - start, word, g->apart[r]);
         }
     }
     st = KMV_OK;
@@ -157,6 +158,10 @@ static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s,
     }
     for (size_t t = 1; t < LIMITS; t++)
         g->near2[t] += g->near2[t - 1];
+    for (size_t r = 0; r < RADII; r++) {
+        for (size_t t = 0; t < LIMITS; t++)
+            g->hits[r][t] = (double)g->apart[r][t];
+    }
     accumulate(g->hits);
     accumulate(g->found2);
     return KMV_OK;

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-enum { MEDIAN_SAMPLE = 1024 };
+enum { MEDIAN_SAMPLE = 512 };
 
 extern const kmv_sketch_isa kmv_sketch_avx512, kmv_sketch_avx2, kmv_sketch_portable;
 int kmv_sketch_runs_avx512(void);
@@ -66,13 +66,14 @@ const kmv_sketch_isa *kmv_sketch_isa_best(void)
 static void draw_directions(gsl_rng *rng, size_t d, double *v)
 {
     for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
-        double *row = v + i * d, norm2 = 0;
+        double *row = v + i * d, norm2 = 0, factor;
 
         for (size_t l = 0; l < d; l++)
             row[l] = gsl_ran_gaussian_ziggurat(rng, 1);
         for (size_t m = i - i % d; m < i; m++) {
             double dot = 0;
 
+#pragma omp simd reduction(+ : dot)
             for (size_t l = 0; l < d; l++)
                 dot += row[l] * v[m * d + l];
             for (size_t l = 0; l < d; l++)
@@ -80,8 +81,9 @@ static void draw_directions(gsl_rng *rng, size_t d, double *v)
         }
         for (size_t l = 0; l < d; l++)
             norm2 += row[l] * row[l];
+        factor = 1 / sqrt(norm2);
         for (size_t l = 0; l < d; l++)
-            row[l] /= sqrt(norm2);
+            row[l] *= factor;
     }
 }
 
@@ -124,19 +126,18 @@ static kmv_status set_medians(kmv_sketcher *s, const kmv_points *keys, kmv_error
 {
     const size_t step = keys->n > MEDIAN_SAMPLE ? keys->n / MEDIAN_SAMPLE : 1;
     const size_t count = keys->n / step;
-    float *e = kmv_alloc(KMV_SKETCH_BITS, sizeof *e, "projections", err);
-    float *values = kmv_alloc(KMV_SKETCH_BITS * count, sizeof *values, "projections", err);
+    float *e = kmv_alloc(KMV_SKETCH_BITS * count, sizeof *e, "projections", err);
+    float *values = kmv_alloc(count, sizeof *values, "projections", err);
     kmv_status st = KMV_ENOMEM;
 
     if (e == NULL || values == NULL)
         goto out;
-    for (size_t t = 0; t < count; t++) {
-        s->isa->project(keys->x + t * step * keys->ld, keys->ld, 1, s->across, s->d, e);
-        for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
-            values[i * count + t] = e[i];
+    s->isa->project(keys->x, step * keys->ld, count, s->across, s->d, e);
+    for (size_t i = 0; i < KMV_SKETCH_BITS; i++) {
+        for (size_t t = 0; t < count; t++)
+            values[t] = e[t * KMV_SKETCH_BITS + i];
+        s->threshold_k[i] = median(values, count);
     }
-    for (size_t i = 0; i < KMV_SKETCH_BITS; i++)
-        s->threshold_k[i] = median(values + i * count, count);
     st = KMV_OK;
 out:
     kmv_free(e);

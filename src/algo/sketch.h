@@ -33,6 +33,8 @@ typedef struct {
     size_t (*scan_cells)(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
                          kmv_sketch_found *found);
+    /** histogram[b] += how many of the words differ from `query` in b bits, b <= 64. */
+    void (*count_apart)(const uint64_t *words, size_t count, uint64_t query, uint32_t *histogram);
     /** e[i * 64 + b] = sum over l < d of rows[i * ld + l] across[l * 64 + b], i < n, b < 64; across
      *  and e aligned to 64 bytes. */
     void (*project)(const float *rows, size_t ld, size_t n, const float *across, size_t d,
@@ -87,7 +89,7 @@ typedef struct {
     float *threshold_q, *threshold_k;
 } kmv_sketcher;
 
-/** Random directions of stream `key`, medians of about 1024 keys. */
+/** Random directions of stream `key`, medians of about 512 keys. */
 kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, uint64_t key,
                              kmv_error *err);
 void kmv_sketcher_clear(kmv_sketcher *s);

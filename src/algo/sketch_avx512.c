@@ -1,12 +1,14 @@
 /* algo/sketch_avx512.c - sketches with AVX-512 and vpopcntq: eight words at a time. */
 #include <immintrin.h>
+#include <stdint.h>
 
 #define SCAN_BY_HAND
 #define VECTOR_BYTES          64
 #define ROWS_AT_ONCE          6 /* 24 sums of 32 registers */
 #define VECTORS_AT_ONCE       4
+#define STEP                  32
+#define ALIGNED               8
 #define MULTIPLY_ADD(a, b, c) (vector) _mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c))
-#include "algo/sketch_body.h"
 
 static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned most,
                    uint32_t first, uint32_t *hits)
@@ -30,43 +32,31 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
     return found;
 }
 
+typedef struct {
+    __m512i word, most;
+} near_what;
+
+static inline near_what near_to(uint64_t word, unsigned most)
+{
+    return (near_what){_mm512_set1_epi64((long long)word), _mm512_set1_epi64(most)};
+}
+
 static inline __m512i apart_of_8(const uint64_t *words, __m512i query)
 {
     return _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_load_si512(words), query));
 }
 
-/* Steps of 32 words from aligned ones on, so that no load takes two lines; what they read beside
- * the cell is left out when a hit is looked for again, which is rare. The least distance says
- * whether there is one: comparing each vector would keep busy the port that counts bits. */
-static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
-                         size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
-                         kmv_sketch_found *found)
+/* By the least distance: comparing each vector would keep busy the port that counts bits. */
+static inline int some_near(const uint64_t *words, near_what to)
 {
-    const __m512i mine = _mm512_set1_epi64((long long)query), limit = _mm512_set1_epi64(most);
-    size_t c = 0, n = 0, looked = 0;
+    const __m512i a = _mm512_min_epu64(apart_of_8(words, to.word), apart_of_8(words + 8, to.word));
+    const __m512i b =
+        _mm512_min_epu64(apart_of_8(words + 16, to.word), apart_of_8(words + 24, to.word));
 
-    for (; c < cells; c++) {
-        const uint32_t first = start[cell[c]], end = start[cell[c] + 1];
-
-        if (end - first > room - n)
-            break;
-        looked += end - first;
-        for (uint32_t t = first & ~7u; t < end; t += 32) {
-            const uint64_t *at = words + t;
-            const __m512i a = _mm512_min_epu64(apart_of_8(at, mine), apart_of_8(at + 8, mine));
-            const __m512i b =
-                _mm512_min_epu64(apart_of_8(at + 16, mine), apart_of_8(at + 24, mine));
-
-            if (_mm512_cmple_epu64_mask(_mm512_min_epu64(a, b), limit) != 0) {
-                const uint32_t from = t < first ? first : t, to = end - t < 32 ? end : t + 32;
-
-                n += scan(words + from, to - from, query, most, from, hits + n);
-            }
-        }
-    }
-    *found = (kmv_sketch_found){n, looked};
-    return c;
+    return _mm512_cmple_epu64_mask(_mm512_min_epu64(a, b), to.most) != 0;
 }
+
+#include "algo/sketch_body.h"
 
 int kmv_sketch_runs_avx512(void);
 

@@ -132,26 +132,61 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
-#ifndef SCAN_BY_HAND
+static void count_apart(const uint64_t *words, size_t count, uint64_t query, uint32_t *histogram)
+{
+    for (size_t t = 0; t < count; t++)
+        histogram[__builtin_popcountll(words[t] ^ query)]++;
+}
+
+/* Steps of STEP words from multiples of ALIGNED on, so that no load takes two lines; what they read
+ * beside the cell is left out when a hit is looked for again, which is rare. some_near says whether
+ * one of STEP words differs in few enough bits. */
+#ifndef STEP
+#define STEP    1
+#define ALIGNED 1
+typedef struct {
+    uint64_t word;
+    unsigned most;
+} near_what;
+
+static near_what near_to(uint64_t word, unsigned most)
+{
+    return (near_what){word, most};
+}
+
+static int some_near(const uint64_t *words, near_what to)
+{
+    return (unsigned)__builtin_popcountll(*words ^ to.word) <= to.most;
+}
+#endif
+
 static size_t scan_cells(const uint64_t *words, const uint32_t *start, const uint32_t *cell,
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
                          kmv_sketch_found *found)
 {
+    const near_what to = near_to(query, most);
     size_t c = 0;
 
     *found = (kmv_sketch_found){0, 0};
     for (; c < cells; c++) {
-        const uint32_t first = start[cell[c]], count = start[cell[c] + 1] - first;
+        const uint32_t first = start[cell[c]], end = start[cell[c] + 1];
 
-        if (count > room - found->hits)
+        if (end - first > room - found->hits)
             break;
-        found->hits += scan(words + first, count, query, most, first, hits + found->hits);
-        found->words += count;
+        found->words += end - first;
+        for (uint32_t t = first / ALIGNED * ALIGNED; t < end; t += STEP) {
+            if (some_near(words + t, to)) {
+                const uint32_t from = t < first ? first : t, stop = end - t < STEP ? end : t + STEP;
+
+                found->hits +=
+                    scan(words + from, stop - from, query, most, from, hits + found->hits);
+            }
+        }
     }
     return c;
 }
-#endif
 
 #define SKETCH_FUNCTIONS                                                                           \
-    .scan = scan, .scan_cells = scan_cells, .project = project, .signs = signs,                    \
-    .distance2 = distance2, .take_entries = take_entries, .dot_bfloat16 = dot_bfloat16
+    .scan = scan, .scan_cells = scan_cells, .count_apart = count_apart, .project = project,        \
+    .signs = signs, .distance2 = distance2, .take_entries = take_entries,                          \
+    .dot_bfloat16 = dot_bfloat16
