@@ -10,11 +10,12 @@
 #include "base/rng.h"
 
 enum {
-    BLOCKS = 4,       /* looked at before all are */
-    LOOK_ROWS = 64,   /* of their rows, computed in full */
-    FEWEST = 2048,    /* points below which exact is never beaten */
-    PILOT_ROWS = 256, /* as leaf_engine.c */
-    PLAN_FLOPS = 200  /* a key: thresholds and probabilities */
+    BLOCKS = 4,          /* looked at before all are */
+    LOOK_ROWS = 64,      /* of their rows, computed in full */
+    FEWEST = 2048,       /* points below which exact is never beaten */
+    FEWEST_FLOAT = 4096, /* the same where a look is done by float tiles: it takes 0.1 of exact */
+    PILOT_ROWS = 256,    /* as leaf_engine.c */
+    PLAN_FLOPS = 200     /* a key: thresholds and probabilities */
 };
 
 static const kmv_leaf_options options = {.safety = 1.25};
@@ -106,7 +107,10 @@ out:
 
 static int does(const kmv_problem *problem, const kmv_prepare_context *context)
 {
-    return problem->q->n >= FEWEST && problem->k->n >= FEWEST &&
+    const int rounds = kmv_attend_unit_of(context->tile, problem->k->d).rounds;
+    const size_t fewest = rounds ? FEWEST : FEWEST_FLOAT;
+
+    return problem->q->n >= fewest && problem->k->n >= fewest &&
            !kmv_leaf_engine_too_large(problem, context->tile);
 }
 

@@ -9,7 +9,7 @@
 
 enum {
     KEYS_LEAST = 32,
-    CHUNK = 32,    /* coordinates packed at a time */
+    CHUNK = 16,    /* coordinates packed at a time; points are padded to as many */
     ENTRY_LD = 192 /* entries a row kept between exponentials and values */
 };
 
@@ -31,33 +31,35 @@ static size_t value_size(const kmv_attend_unit *u, size_t ld, int parts)
     return u->keys * ld * sizeof(float);
 }
 
-/* One point into a column of a panel; returns its offset. Coordinates a chunk at a time: vectors
- * compute them and what they add to the offset, in as many partial sums, before they are spread. */
+/* One point into a column of a panel; returns its offset. Whole chunks of coordinates, of which
+ * those beyond d are zero: vectors compute them and what they add to the offset. */
 static float pack_point(const kmv_attend_points *p, size_t m, size_t width, float *out)
 {
     const float *row = p->x + (p->which != NULL ? p->which[m] : p->first + m) * p->ld;
-    float values[CHUNK], norm2[CHUNK] = {0}, dot[CHUNK] = {0};
-    double of_norm = 0, of_dot = 0;
+    const float *along = p->along != NULL ? p->along : p->shift; /* not looked at */
+    float norm2[CHUNK] = {0}, dot[CHUNK] = {0};
+    double of_norm = 0, offset = 0;
 
-    for (size_t first = 0, count; first < p->d; first += count) {
-        count = p->d - first < CHUNK ? p->d - first : CHUNK;
-        for (size_t l = 0; l < count; l++) {
+    for (size_t first = 0; first < p->d; first += CHUNK) {
+        const size_t count = p->d - first < CHUNK ? p->d - first : CHUNK;
+        float values[CHUNK];
+
+        for (size_t l = 0; l < CHUNK; l++) {
             values[l] = p->factor * (row[first + l] + p->shift[first + l]);
             norm2[l] += values[l] * values[l];
+            dot[l] += values[l] * along[first + l];
         }
-        for (size_t l = 0; l < count && p->along != NULL; l++)
-            dot[l] += values[l] * p->along[first + l];
         for (size_t l = 0; l < count; l++)
             out[(first + l) * width] = values[l];
     }
     for (size_t l = 0; l < CHUNK; l++) {
         of_norm += (double)norm2[l];
-        of_dot += (double)dot[l];
+        offset += (double)dot[l];
     }
-    of_dot /= (double)p->factor;
+    offset = p->along != NULL ? offset / (double)p->factor : 0;
     if (p->square != 0) /* else a wide kernel's factor would divide zero by zero */
-        of_dot += (double)p->square * of_norm / ((double)p->factor * (double)p->factor);
-    return (float)of_dot;
+        offset += (double)p->square * of_norm / ((double)p->factor * (double)p->factor);
+    return (float)offset;
 }
 
 static void pack(const kmv_attend_points *p, size_t count, size_t slots, size_t width, float empty,

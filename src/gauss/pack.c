@@ -61,7 +61,7 @@ void kmv_packed_clear(kmv_packed *p)
 
 int kmv_threads_for(double flops, int threads)
 {
-    return flops < 2e6 ? 1 : threads;
+    return flops < 3e5 ? 1 : threads;
 }
 
 /* sum += rows of p without the origin, all or evenly spread ones; returns how many. */
