@@ -9,7 +9,8 @@
 #include "base/status.h"
 
 enum {
-    KEYS = 960, /* packed at a time by one thread: they stay in L2 */
+    KEYS = 960,  /* packed at a time by one thread, at most: they stay in L2 */
+    CHUNKS = 16, /* at the least, so that threads have about equal work */
     NORM_BINS = 64,
     BINS = 0x8000 /* of positive floats by their upper half */
 };
@@ -129,6 +130,8 @@ kmv_status kmv_probe_pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float 
                                     kmv_cost *cost, kmv_error *err)
 {
     const size_t n_k = p->problem.k->n, threads = (size_t)p->threads, d = p->problem.k->d;
+    const size_t even = kmv_round_up(n_k / CHUNKS + 1, p->tile->lanes);
+    const size_t chunk = even < KEYS ? even : KEYS;
     pass_room *room = kmv_alloc(threads, sizeof *room, "rooms of threads", err);
     kmv_heavy_list *lists = kmv_alloc(threads, sizeof *lists, "lists of threads", err);
     double norm2_max = 0;
@@ -137,9 +140,9 @@ kmv_status kmv_probe_pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float 
     if (room == NULL || lists == NULL || (st = room_init(room, p, threads, err)) != KMV_OK)
         goto out;
 #pragma omp parallel for num_threads(p->threads) schedule(static)
-    for (size_t first = 0; first < n_k; first += KEYS)
+    for (size_t first = 0; first < n_k; first += chunk)
         pass_chunk(p, pilot, &room[omp_get_thread_num()], first,
-                   n_k - first < KEYS ? n_k - first : KEYS, norm2);
+                   n_k - first < chunk ? n_k - first : chunk, norm2);
     for (size_t t = 0; t < threads; t++) {
         if (room[t].status != KMV_OK) {
             st = kmv_fail(err, room[t].status, "%s", room[t].err.text);

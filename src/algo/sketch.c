@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-enum { MEDIAN_SAMPLE = 512 };
+enum { MEDIAN_SAMPLE = 256 };
 
 extern const kmv_sketch_isa kmv_sketch_avx512, kmv_sketch_avx2, kmv_sketch_portable;
 int kmv_sketch_runs_avx512(void);

@@ -89,7 +89,7 @@ typedef struct {
     float *threshold_q, *threshold_k;
 } kmv_sketcher;
 
-/** Random directions of stream `key`, medians of about 512 keys. */
+/** Random directions of stream `key`, medians of about 256 keys. */
 kmv_status kmv_sketcher_init(kmv_sketcher *s, const kmv_problem *problem, uint64_t key,
                              kmv_error *err);
 void kmv_sketcher_clear(kmv_sketcher *s);
