@@ -443,8 +443,8 @@ static void packing(void **state)
     assert_true(a.k.x[3 * t->lanes + 1] == 0);
     assert_true(a.q.offset[t->rows + 1] == a.q.offset[t->rows]);
     assert_true(a.q.norm2_max > 0 && a.q.norm2_max < 3.0 / 4);
-    assert_int_equal(kmv_threads_for(1e6, 4), 1);
-    assert_int_equal(kmv_threads_for(3e6, 4), 4);
+    assert_int_equal(kmv_threads_for(2e5, 4), 1);
+    assert_int_equal(kmv_threads_for(4e5, 4), 4);
     packed_clear(&a);
     kmv_packed_clear(&a.q); /* twice is harmless */
     problem_clear(&s);

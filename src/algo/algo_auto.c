@@ -7,6 +7,7 @@
 #include "algo/auto_softmax.h"
 #include "algo/candidate.h"
 #include "algo/certificate.h"
+#include "algo/failed_product.h"
 #include "algo/speeds.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -40,9 +41,6 @@ static const double PROMISING = 0.85, CHEAP = 0.5;
 
 /* Times what a look promised: more than that, and the others are asked as well. */
 static const double SURPRISE = 1.5;
-
-/* Times the samples of an attempt whose certificate failed: half the error. */
-static const double GROWTH = 4;
 
 /* Rounding of a float32 product, relative to |K|x||: docs/numerics.md. */
 static const double ROUNDING = 1e-5;
@@ -502,24 +500,26 @@ static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_erro
     return KMV_OK;
 }
 
-/* Products of the chosen candidate until a certificate finds the error within eps, at last exact.
- * Each certificate has rows of its own and its part of delta. */
+/* Products of the chosen candidate, each added to the one before, until a certificate finds the
+ * error within eps, at last exact. Each certificate has rows of its own and its part of delta. */
 static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_error *err)
 {
     const opts *o = p->options;
     const uint64_t key = context->key;
     const int grow = o->grow && p->certifier != NULL;
     const size_t attempts = grow ? ATTEMPTS : 1;
-    double effort = o->effort, certify_s = 0;
+    double growth = 1, certify_s = 0;
+    kmv_failed_product failed = {0};
     kmv_certificate found = {NAN, NAN, NAN, NAN};
     kmv_status st = KMV_OK;
 
-    for (size_t a = 0; a < attempts; a++, effort *= GROWTH) {
+    for (size_t a = 0; a < attempts; a++) {
         double start;
 
         context->key = kmv_stream_key(key, "attempt", a);
-        if ((st = p->chosen->apply(p->state, effort, context, err)) != KMV_OK)
+        if ((st = p->chosen->apply(p->state, growth * o->effort, context, err)) != KMV_OK)
             goto out;
+        kmv_failed_product_add(&failed, growth, context->y);
         if (p->certifier == NULL) {
             snprintf(p->text, p->text_size, "%s; %s", p->decision, p->detail);
             goto out;
@@ -540,6 +540,11 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
                      p->decision, p->detail, a + 1, found.share, found.row_max);
             goto out;
         }
+        growth = kmv_failed_product_growth(found.err_est, p->eps);
+        if (a + 1 < attempts &&
+            (st = kmv_failed_product_keep(&failed, context->y, p->problem->q->n * context->r,
+                                          err)) != KMV_OK)
+            goto out;
     }
     if ((st = exact_product(p, context, err)) != KMV_OK)
         goto out;
@@ -549,6 +554,7 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
              "%s; then exact, since after %zu products the certificate still found %.3g |x|",
              p->decision, attempts, found.err_est);
 out:
+    kmv_failed_product_clear(&failed);
     context->key = key;
     return st;
 }

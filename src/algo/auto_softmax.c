@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "algo/failed_product.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -16,8 +17,6 @@ enum {
     TEXT = 400
 };
 
-static const double GROWTH = 4; /* times the samples where a certificate failed: half the error */
-
 /* What exact rows are off by, relative to |V|: exponents of floats or of two bfloat16 parts,
  * entries of 16 bits. Measured: docs/certificate.md. */
 static const double ROUNDING = 1e-5, ROUNDING_TWO_PARTS = 5e-5;
@@ -26,6 +25,7 @@ static const double ROUNDING = 1e-5, ROUNDING_TWO_PARTS = 5e-5;
 static const double LEAST_EPS = 1e-4;
 
 struct kmv_auto_softmax {
+    const kmv_problem *problem;
     const kmv_auto_softmax_options *options;
     double eps, delta;
     void *exact;                /* state of exact, or NULL */
@@ -99,6 +99,7 @@ kmv_status kmv_auto_softmax_create(const kmv_problem *problem,
 
     if (a == NULL)
         return KMV_ENOMEM;
+    a->problem = problem;
     a->options = options;
     a->eps = context->settings->eps;
     a->delta = context->settings->delta;
@@ -151,23 +152,34 @@ kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *contex
 {
     const uint64_t key = context->key;
     const size_t attempts = a->options->grow && a->certifier != NULL ? ATTEMPTS + 1 : 1;
-    double effort = a->options->effort;
+    double growth = 1;
+    kmv_failed_product failed = {0};
     kmv_status st = KMV_OK;
 
     if (a->exact != NULL)
         return kmv_algo_exact.apply(a->exact, context, err);
-    for (size_t attempt = 0; attempt < attempts; attempt++, effort *= GROWTH) {
+    for (size_t attempt = 0; attempt < attempts; attempt++) {
+        const int last = attempt == ATTEMPTS; /* every leaf: better alone */
+
         context->key = kmv_stream_key(key, "attempt", attempt);
-        if ((st = kmv_leaf_engine_apply(a->attention, attempt < ATTEMPTS ? effort : INFINITY,
+        if ((st = kmv_leaf_engine_apply(a->attention, last ? INFINITY : growth * a->options->effort,
                                         context, err)) != KMV_OK)
             break;
+        if (!last)
+            kmv_failed_product_add(&failed, growth, context->y);
         if (a->certifier == NULL) {
             snprintf(a->text, a->text_size, "auto: %s", a->detail);
             break;
         }
         if (judge(a, context, key, attempt))
             break;
+        growth = kmv_failed_product_growth(context->err_est, a->eps);
+        if (attempt + 1 < ATTEMPTS &&
+            (st = kmv_failed_product_keep(&failed, context->y, a->problem->q->n * context->r,
+                                          err)) != KMV_OK)
+            break;
     }
+    kmv_failed_product_clear(&failed);
     context->key = key;
     return st;
 }

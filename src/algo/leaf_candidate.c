@@ -10,12 +10,13 @@
 #include "base/rng.h"
 
 enum {
-    BLOCKS = 4,          /* looked at before all are */
-    LOOK_ROWS = 64,      /* of their rows, computed in full */
-    FEWEST = 2048,       /* points below which exact is never beaten */
-    FEWEST_FLOAT = 4096, /* the same where a look is done by float tiles: it takes 0.1 of exact */
-    PILOT_ROWS = 256,    /* as leaf_engine.c */
-    PLAN_FLOPS = 200     /* a key: thresholds and probabilities */
+    BLOCKS = 4,           /* looked at before all are */
+    LOOK_ROWS = 64,       /* of their rows, computed in full */
+    LOOK_ROWS_FLOAT = 32, /* the same where float tiles compute them */
+    FEWEST = 2048,        /* points below which exact is never beaten */
+    FEWEST_FLOAT = 4096,  /* the same where a look is done by float tiles: it takes 0.1 of exact */
+    PILOT_ROWS = 256,     /* as leaf_engine.c */
+    PLAN_FLOPS = 200      /* a key: thresholds and probabilities */
 };
 
 static const kmv_leaf_options options = {.safety = 1.25};
@@ -88,9 +89,10 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
                       context->cost);
     if ((st = kmv_leaf_scores_create(&scores, &part, &frame, &queries, &keys, context->threads,
                                      context->cost, err)) != KMV_OK ||
-        (st = kmv_leaf_plan_create(
-             &plan, &part, &frame, &keys, &queries, &scores, eps, 0, LOOK_ROWS, context->threads,
-             kmv_stream_key(context->key, "look", 0), context->cost, err)) != KMV_OK)
+        (st = kmv_leaf_plan_create(&plan, &part, &frame, &keys, &queries, &scores, eps, 0,
+                                   u.rounds ? LOOK_ROWS : LOOK_ROWS_FLOAT, context->threads,
+                                   kmv_stream_key(context->key, "look", 0), context->cost, err)) !=
+            KMV_OK)
         goto out;
     *pairs =
         plan.all ? (double)problem->k->n : fmin((double)problem->k->n, plan.heavy + plan.sampled);

@@ -170,7 +170,7 @@ static const kmv_probe_options planned = {
  * the pass over the keys; per point for cells and search. At d = 64, 0.3 us a point were measured
  * without a search and 0.6 with one. */
 enum {
-    FLOPS_ONCE = 1200000,
+    FLOPS_ONCE = 600000,
     PASS = 300,
     PASS_A_DIMENSION = 4,
     SEARCH = 450,

@@ -1,0 +1,39 @@
+/* algo/failed_product.c - see failed_product.h. */
+#include "algo/failed_product.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+double kmv_failed_product_growth(double err_est, double eps)
+{
+    const double ratio = 1.25 * err_est / eps;
+
+    return isfinite(ratio) ? ratio * ratio - 1 : 1; /* a product that overflowed fails again */
+}
+
+kmv_status kmv_failed_product_keep(kmv_failed_product *failed, const double *y, size_t n,
+                                   kmv_error *err)
+{
+    double *copy = kmv_alloc_raw(n, sizeof *copy, "a product that failed", err);
+
+    if (copy == NULL)
+        return KMV_ENOMEM;
+    memcpy(copy, y, n * sizeof *copy);
+    kmv_failed_product_clear(failed);
+    *failed = (kmv_failed_product){.n = n, .y = copy};
+    return KMV_OK;
+}
+
+void kmv_failed_product_add(const kmv_failed_product *failed, double growth, double *y)
+{
+    for (size_t i = 0; i < failed->n; i++)
+        y[i] = (failed->y[i] + growth * y[i]) / (1 + growth);
+}
+
+void kmv_failed_product_clear(kmv_failed_product *failed)
+{
+    kmv_free(failed->y);
+    *failed = (kmv_failed_product){0};
+}
