@@ -10,13 +10,11 @@
 #include "base/rng.h"
 
 enum {
-    BLOCKS = 4,           /* looked at before all are */
-    LOOK_ROWS = 64,       /* of their rows, computed in full */
-    LOOK_ROWS_FLOAT = 32, /* the same where float tiles compute them */
-    FEWEST = 2048,        /* points below which exact is never beaten */
-    FEWEST_FLOAT = 4096,  /* the same where a look is done by float tiles: it takes 0.1 of exact */
-    PILOT_ROWS = 256,     /* as leaf_engine.c */
-    PLAN_FLOPS = 200      /* a key: thresholds and probabilities */
+    BLOCKS = 4,       /* looked at before all are */
+    LOOK_ROWS = 64,   /* of their rows, computed in full */
+    FEWEST = 2048,    /* points below which exact is never beaten */
+    PILOT_ROWS = 256, /* as leaf_engine.c */
+    PLAN_FLOPS = 200  /* a key: thresholds and probabilities */
 };
 
 static const kmv_leaf_options options = {.safety = 1.25};
@@ -89,10 +87,9 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
                       context->cost);
     if ((st = kmv_leaf_scores_create(&scores, &part, &frame, &queries, &keys, context->threads,
                                      context->cost, err)) != KMV_OK ||
-        (st = kmv_leaf_plan_create(&plan, &part, &frame, &keys, &queries, &scores, eps, 0,
-                                   u.rounds ? LOOK_ROWS : LOOK_ROWS_FLOAT, context->threads,
-                                   kmv_stream_key(context->key, "look", 0), context->cost, err)) !=
-            KMV_OK)
+        (st = kmv_leaf_plan_create(
+             &plan, &part, &frame, &keys, &queries, &scores, eps, 0, LOOK_ROWS, context->threads,
+             kmv_stream_key(context->key, "look", 0), context->cost, err)) != KMV_OK)
         goto out;
     *pairs =
         plan.all ? (double)problem->k->n : fmin((double)problem->k->n, plan.heavy + plan.sampled);
@@ -107,12 +104,13 @@ out:
     return st;
 }
 
+/* Without a matrix unit a pair of a leaf is no cheaper than another, and `probe`, which samples as
+ * much as x needs, comes out cheaper wherever it may be asked: 12 heads and generated sets, n =
+ * 4096 and 8192, AVX2. */
 static int does(const kmv_problem *problem, const kmv_prepare_context *context)
 {
-    const int rounds = kmv_attend_unit_of(context->tile, problem->k->d).rounds;
-    const size_t fewest = rounds ? FEWEST : FEWEST_FLOAT;
-
-    return problem->q->n >= fewest && problem->k->n >= fewest &&
+    return problem->q->n >= FEWEST && problem->k->n >= FEWEST &&
+           (problem->causal || kmv_attend_unit_of(context->tile, problem->k->d).rounds) &&
            !kmv_leaf_engine_too_large(problem, context->tile);
 }
 

@@ -14,7 +14,11 @@
 #include "bench/sigma.h"
 #include "data/xgen.h"
 
-enum { WARM_TIMES = 4, WARM_MOST = 1 << 30 };
+enum {
+    WARM_TIMES = 4,
+    WARM_MOST = 1 << 30,
+    FIRST_COUNTS = 20 /* times min_time: a first, cold product of as long is counted */
+};
 
 uint64_t kmv_trial_seed(const kmv_trial_settings *settings, const kmv_planned *one, size_t rep)
 {
@@ -142,22 +146,34 @@ static double norm(const double *v, size_t count)
     return sqrt(sum);
 }
 
+/* Whether a batch is to be timed, *iters: how many in it, after one of so many that took batch_s,
+ * 0: the first of all, which finds caches that hold other things. It counts only if it is long. */
+static int another_batch(const kmv_trial *t, double batch_s, size_t *iters)
+{
+    const double least_s = (*iters == 0 ? FIRST_COUNTS : 1) * t->settings->min_time_s;
+
+    if (!(batch_s < least_s))
+        return 0;
+    *iters = *iters == 0 ? 1 : 2 * *iters;
+    return 1;
+}
+
 /* Time products until a batch lasts min_time; each batch has twice as many as the one before. The
  * whole batch counts towards min_time, its products alone towards t_apply_s: an algorithm that does
  * next to nothing would otherwise run for minutes. */
 static kmv_status time_products(kmv_plan *plan, const kmv_trial *t, const double *x, size_t r,
                                 double *y, double first_s, kmv_record *record, kmv_error *err)
 {
-    double batch = first_s, total = first_s, certify = record->t_certify_s;
-    size_t iters = 1;
+    double batch = first_s;
+    size_t iters = 0;
     kmv_report report;
     kmv_status st;
 
-    while (batch < t->settings->min_time_s) {
+    record->t_apply_s = first_s;
+    while (another_batch(t, batch, &iters)) {
         const double start = kmv_now_s();
+        double total = 0, certify = 0;
 
-        iters *= 2;
-        total = certify = 0;
         for (size_t i = 0; i < iters; i++) {
             if ((st = kmv_plan_apply(plan, x, r, y, &report, err)) != KMV_OK)
                 return st;
@@ -165,27 +181,25 @@ static kmv_status time_products(kmv_plan *plan, const kmv_trial *t, const double
             certify += report.t_certify_s; /* NaN where nothing is certified */
         }
         batch = kmv_now_s() - start;
+        record->t_apply_s = total / (double)iters;
+        record->t_certify_s = certify / (double)iters;
     }
-    record->t_apply_s = total / (double)iters;
-    record->t_certify_s = certify / (double)iters;
-    record->iters = (double)iters;
+    record->iters = iters > 0 ? (double)iters : 1;
     return KMV_OK;
 }
 
-/* Preparations again, as products are: in batches that double until one lasts min_time. The first
- * one finds caches that hold other things. */
+/* Preparations again, as products are. */
 static kmv_status time_preparations(const kmv_trial *t, const kmv_problem *problem,
                                     const kmv_settings *settings, kmv_record *record,
                                     kmv_error *err)
 {
     double batch = record->t_prepare_first_s;
-    size_t iters = 1;
+    size_t iters = 0;
 
-    while (batch < t->settings->min_time_s) {
+    while (another_batch(t, batch, &iters)) {
         const double start = kmv_now_s();
         double total = 0;
 
-        iters *= 2;
         for (size_t i = 0; i < iters; i++) {
             kmv_plan *plan = NULL;
             const kmv_status st =
