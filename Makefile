@@ -62,7 +62,7 @@ show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all lib install test test-units test-cli check-layers asan valgrind fuzz tidy format \
+.PHONY: all lib install test test-units test-isas test-cli check-layers asan valgrind fuzz tidy format \
         format-check smoke bench reproduce peers data report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
@@ -131,6 +131,10 @@ test: $(TESTS) $(BUILD)/kmv $(CLI_TOOLS) ## all tests; the last line counts them
 
 test-units: $(TESTS) ## the tests of single modules
 	@scripts/run_tests.sh $(TESTS)
+
+test-isas: $(TESTS) $(BUILD)/kmv ## the same as on machines with lesser instruction sets than this one's
+	@failed=0; for isa in $$($(BUILD)/kmv doctor | sed -n 's/^isas: [^ ]*//p'); do \
+	    echo "KMV_ISA=$$isa"; KMV_ISA=$$isa scripts/run_tests.sh $(TESTS) || failed=1; done; exit $$failed
 
 test-cli: $(BUILD)/kmv $(CLI_TOOLS) ## the tests of the program
 	@KMV=$(BUILD)/kmv scripts/run_cli_tests.sh tests/cli

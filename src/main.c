@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "algo/algo.h"
+#include "base/cpu.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "cli/args.h"
@@ -97,7 +98,8 @@ static int run_command(const kmv_command *command, int argc, char **argv)
     kmv_status st;
 
     cli.color = isatty(STDERR_FILENO) && getenv("NO_COLOR") == NULL;
-    st = kmv_args_parse(command, argc, argv, &cli, &args, &err);
+    if ((st = kmv_cpu_check(&err)) == KMV_OK)
+        st = kmv_args_parse(command, argc, argv, &cli, &args, &err);
     if (st == KMV_OK)
         st = command->run(&cli, &args, &exit_code, &err);
     if (st != KMV_OK) {

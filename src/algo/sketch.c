@@ -4,6 +4,7 @@
 #include <gsl/gsl_randist.h>
 #include <math.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
 
@@ -27,18 +28,12 @@ enum { COUNT = sizeof table / sizeof *table };
 #if defined(__x86_64__)
 int kmv_sketch_runs_avx512(void)
 {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("popcnt") &&
-           __builtin_cpu_supports("bmi2");
+    return kmv_cpu_counts_bits(KMV_CPU_AVX512);
 }
 
 int kmv_sketch_runs_avx2(void)
 {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("popcnt");
+    return kmv_cpu_counts_bits(KMV_CPU_AVX2);
 }
 #endif
 

@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "gauss/reference_kernel.h"
@@ -40,8 +41,7 @@ typedef struct {
 static kmv_status choose_kernel(const char *isa, const kmv_reference_kernel **kernel,
                                 kmv_error *err)
 {
-    const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    const int avx512 = kmv_cpu_runs(KMV_CPU_AVX512);
     const struct {
         const char *name;
         const kmv_reference_kernel *kernel;
@@ -49,8 +49,7 @@ static kmv_status choose_kernel(const char *isa, const kmv_reference_kernel **ke
     } all[] = {
         {"amx", &kmv_reference_avx512, avx512}, /* that unit has no float64 */
         {"avx512", &kmv_reference_avx512, avx512},
-        {"avx2", &kmv_reference_avx2,
-         __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+        {"avx2", &kmv_reference_avx2, kmv_cpu_runs(KMV_CPU_AVX2)},
         {"portable", &kmv_reference_portable, 1},
     };
 

@@ -3,12 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
+#include "base/cpu.h"
 #include "base/status.h"
 #include "gauss/tile.h"
 
@@ -30,37 +25,19 @@ static const kmv_tile *const table[] = {
 enum { COUNT = sizeof table / sizeof *table };
 
 #if defined(__x86_64__)
-/* __builtin_cpu_supports also asks whether the system saves the wide registers. */
 int kmv_tile_runs_avx512(void)
 {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("fma");
+    return kmv_cpu_runs(KMV_CPU_AVX512);
 }
 
-/* The matrix unit: the CPU has it, the system saves its registers, and Linux gives this process
- * leave to use them (asked for once or often is the same; threads and children inherit it). */
 int kmv_tile_runs_amx(void)
 {
-    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18, SAVED = 3 << 17 };
-    unsigned a, b, c, d, saved_low, saved_high;
-
-    if (!kmv_tile_runs_avx512() || !__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-        return 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
-        return 0; /* AMX-BF16, AMX-TILE */
-    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & 1u << 5))
-        return 0; /* AVX512-BF16, which rounds what the unit multiplies */
-    __asm__("xgetbv" : "=a"(saved_low), "=d"(saved_high) : "c"(0));
-    return (saved_low & SAVED) == SAVED &&
-           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+    return kmv_cpu_runs(KMV_CPU_AMX);
 }
 
 int kmv_tile_runs_avx2(void)
 {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return kmv_cpu_runs(KMV_CPU_AVX2);
 }
 #endif
 
@@ -89,8 +66,11 @@ kmv_status kmv_tile_select(const char *name, const kmv_tile **tile, kmv_error *e
     size_t used = 0;
 
     if (name == NULL) {
-        *tile = kmv_tile_best();
-        return KMV_OK;
+        const kmv_status st = kmv_cpu_check(err);
+
+        if (st == KMV_OK)
+            *tile = kmv_tile_best();
+        return st;
     }
     for (size_t i = 0; i < COUNT; i++) {
         if (strcmp(table[i]->name, name) != 0) {

@@ -9,3 +9,8 @@ bad "unknown isa" 2 "avx1024" "$KMV" doctor --isa avx1024
 check peak "$KMV" doctor --peak --threads 1 --isa portable
 within "flops" "$(sed -n 's/^peak_flops: //p' out)" 1e7 1e14
 within "bandwidth" "$(sed -n 's/^peak_bandwidth_b_per_s: //p' out)" 1e6 1e13
+KMV_ISA=portable check "a lesser machine" "$KMV" doctor
+same "has no more" "isas: portable" "$(grep '^isas: ' out)"
+same "and takes that" "isa: portable" "$(grep '^isa: ' out)"
+KMV_ISA=avx1024 bad "KMV_ISA of no machine" 2 "KMV_ISA in the environment: want portable, avx2, avx512 or amx, got 'avx1024'" \
+    "$KMV" list isas
