@@ -198,7 +198,8 @@ typedef struct {
     double delta;    /* probability with which that may fail, in (0, 1) */
     size_t r;        /* most columns any apply will get; >= 1 */
     int threads;     /* 0: all cores the process may use */
-    const char *isa; /* NULL: the best this machine runs; else a name from `kmv list isas` */
+    const char *isa; /* NULL: the best this machine runs, KMV_ISA in the environment at most; else
+                        a name from `kmv list isas` */
     uint64_t seed;
 } kmv_settings;
 

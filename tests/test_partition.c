@@ -101,6 +101,32 @@ static void cells_are_scanned_like_words(void **unused)
     free(random);
 }
 
+/* Added to what is there; every word is counted, the query itself among them. */
+static void distances_are_counted(void **unused)
+{
+    uint64_t *words = random_words(WORDS);
+
+    (void)unused;
+    for (size_t isa = 0; kmv_sketch_isa_at(isa) != NULL; isa++) {
+        const kmv_sketch_isa *s = kmv_sketch_isa_at(isa);
+        uint64_t number[KMV_SKETCH_BITS + 1] = {7}, want[KMV_SKETCH_BITS + 1] = {7};
+
+        if (!s->can_run())
+            continue;
+        for (size_t t = 1; t < WORDS; t++) {
+            size_t bits = 0;
+
+            for (uint64_t apart = words[t] ^ words[3]; apart != 0; apart &= apart - 1)
+                bits++;
+            want[bits]++;
+        }
+        s->count_apart(words + 1, WORDS - 1, words[3], number);
+        assert_memory_equal(number, want, sizeof want);
+        assert_int_equal(number[0], 8);
+    }
+    free(words);
+}
+
 /* 8 significant bits: 2^-8 relative, known values exactly; the product in sixteen sums of floats.
  */
 static void products_of_bfloat16(void **unused)
@@ -292,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scan_finds_the_near_words),
         cmocka_unit_test(cells_are_scanned_like_words),
+        cmocka_unit_test(distances_are_counted),
         cmocka_unit_test(products_of_bfloat16),
         cmocka_unit_test(signs_follow_the_thresholds),
         cmocka_unit_test(distances_agree),

@@ -42,6 +42,10 @@ static const double PROMISING = 0.85, CHEAP = 0.5;
 /* Times what a look promised: more than that, and the others are asked as well. */
 static const double SURPRISE = 1.5;
 
+/* Times the samples, at the least, of a product that replaces one whose certificate failed: half
+ * the error. */
+static const double REPLACED = 4;
+
 /* Rounding of a float32 product, relative to |K|x||: docs/numerics.md. */
 static const double ROUNDING = 1e-5;
 
@@ -82,6 +86,7 @@ typedef struct {
     void *state;                 /* of the chosen candidate */
     kmv_reference *reference;    /* float64 instead, where it is not NULL */
     kmv_certifier *certifier;
+    kmv_failed_product failed;
     double unseen2;            /* of the chosen forecast */
     kmv_auto_softmax *softmax; /* for softmax: instead of all of it */
     kmv_auto_softmax_options how;
@@ -99,6 +104,7 @@ static void destroy(void *state)
     if (p->chosen != NULL)
         p->chosen->destroy(p->state);
     kmv_certifier_destroy(p->certifier);
+    kmv_failed_product_clear(&p->failed);
     kmv_reference_destroy(p->reference);
     kmv_pilot_clear(&p->pilot);
     kmv_auto_softmax_destroy(p->softmax);
@@ -413,7 +419,10 @@ static kmv_status make_certifier(const planning *w, kmv_error *err)
 
     if (p->options->certify == KMV_CERTIFY_NONE)
         return KMV_OK;
-    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK)
+    if ((st = kmv_pilot_pack_keys(&p->pilot, w->context->cost, err)) != KMV_OK ||
+        (p->options->grow && !p->chosen->biased &&
+         (st = kmv_failed_product_init(&p->failed, p->problem->q->n * setup.columns, err)) !=
+             KMV_OK))
         return st;
     return kmv_certifier_create(&setup, &p->certifier, err);
 }
@@ -500,26 +509,40 @@ static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_erro
     return KMV_OK;
 }
 
-/* Products of the chosen candidate, each added to the one before, until a certificate finds the
- * error within eps, at last exact. Each certificate has rows of its own and its part of delta. */
+/* Another product is needed. Sets *effort, in terms of the one before, and keeps that if the next
+ * is to be added to it. */
+static void grow(planner *p, const kmv_apply_context *context, double err_est, double *effort)
+{
+    const double growth = kmv_failed_product_growth(err_est, p->eps);
+
+    if (p->chosen->biased) {
+        *effort = fmax(REPLACED, 1 + growth);
+        return;
+    }
+    *effort = growth;
+    kmv_failed_product_keep(&p->failed, context->y, p->problem->q->n * context->r);
+}
+
+/* Products of the chosen candidate until a certificate finds the error within eps, at last exact.
+ * Each certificate has rows of its own and its part of delta. */
 static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_error *err)
 {
     const opts *o = p->options;
     const uint64_t key = context->key;
-    const int grow = o->grow && p->certifier != NULL;
-    const size_t attempts = grow ? ATTEMPTS : 1;
-    double growth = 1, certify_s = 0;
-    kmv_failed_product failed = {0};
+    const int may_grow = o->grow && p->certifier != NULL;
+    const size_t attempts = may_grow ? ATTEMPTS : 1;
+    double effort = 1, certify_s = 0;
     kmv_certificate found = {NAN, NAN, NAN, NAN};
     kmv_status st = KMV_OK;
 
+    kmv_failed_product_keep(&p->failed, NULL, 0);
     for (size_t a = 0; a < attempts; a++) {
         double start;
 
         context->key = kmv_stream_key(key, "attempt", a);
-        if ((st = p->chosen->apply(p->state, growth * o->effort, context, err)) != KMV_OK)
+        if ((st = p->chosen->apply(p->state, effort * o->effort, context, err)) != KMV_OK)
             goto out;
-        kmv_failed_product_add(&failed, growth, context->y);
+        kmv_failed_product_add(&p->failed, effort, context->y);
         if (p->certifier == NULL) {
             snprintf(p->text, p->text_size, "%s; %s", p->decision, p->detail);
             goto out;
@@ -529,7 +552,7 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
                     p->delta / (double)attempts, &found);
         certify_s += kmv_now_s() - start;
         context->err_est = found.err_est;
-        if (found.err_est <= p->eps || !grow) {
+        if (found.err_est <= p->eps || !may_grow) {
             context->bound = o->certify == KMV_CERTIFY_RANGE
                                  ? found.bound
                                  : sqrt(found.bound * found.bound + p->unseen2);
@@ -540,11 +563,7 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
                      p->decision, p->detail, a + 1, found.share, found.row_max);
             goto out;
         }
-        growth = kmv_failed_product_growth(found.err_est, p->eps);
-        if (a + 1 < attempts &&
-            (st = kmv_failed_product_keep(&failed, context->y, p->problem->q->n * context->r,
-                                          err)) != KMV_OK)
-            goto out;
+        grow(p, context, found.err_est, &effort);
     }
     if ((st = exact_product(p, context, err)) != KMV_OK)
         goto out;
@@ -554,7 +573,6 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
              "%s; then exact, since after %zu products the certificate still found %.3g |x|",
              p->decision, attempts, found.err_est);
 out:
-    kmv_failed_product_clear(&failed);
     context->key = key;
     return st;
 }

@@ -33,6 +33,7 @@ struct kmv_auto_softmax {
     kmv_leaf_options how;       /* of it */
     kmv_leaf_product *product;  /* for rows of the certificate */
     kmv_certifier *certifier;
+    kmv_failed_product failed;
     char detail[TEXT];
     char *text;
     size_t text_size;
@@ -45,6 +46,7 @@ void kmv_auto_softmax_destroy(kmv_auto_softmax *a)
     kmv_algo_exact.destroy(a->exact);
     kmv_leaf_engine_destroy(a->attention);
     kmv_certifier_destroy(a->certifier);
+    kmv_failed_product_clear(&a->failed);
     kmv_leaf_product_destroy(a->product);
     kmv_free(a);
 }
@@ -69,6 +71,9 @@ static kmv_status make_certifier(kmv_auto_softmax *a, const kmv_problem *problem
         return KMV_OK;
     if ((st = kmv_leaf_product_create(problem, context->tile, parts, o->rows, setup.columns,
                                       context->threads, &a->product, context->cost, err)) != KMV_OK)
+        return st;
+    if (o->grow && (st = kmv_failed_product_init(&a->failed, problem->q->n * context->settings->r,
+                                                 err)) != KMV_OK)
         return st;
     setup.product = a->product;
     return kmv_certifier_create(&setup, &a->certifier, err);
@@ -153,11 +158,11 @@ kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *contex
     const uint64_t key = context->key;
     const size_t attempts = a->options->grow && a->certifier != NULL ? ATTEMPTS + 1 : 1;
     double growth = 1;
-    kmv_failed_product failed = {0};
     kmv_status st = KMV_OK;
 
     if (a->exact != NULL)
         return kmv_algo_exact.apply(a->exact, context, err);
+    kmv_failed_product_keep(&a->failed, NULL, 0);
     for (size_t attempt = 0; attempt < attempts; attempt++) {
         const int last = attempt == ATTEMPTS; /* every leaf: better alone */
 
@@ -166,7 +171,7 @@ kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *contex
                                         context, err)) != KMV_OK)
             break;
         if (!last)
-            kmv_failed_product_add(&failed, growth, context->y);
+            kmv_failed_product_add(&a->failed, growth, context->y);
         if (a->certifier == NULL) {
             snprintf(a->text, a->text_size, "auto: %s", a->detail);
             break;
@@ -174,12 +179,9 @@ kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *contex
         if (judge(a, context, key, attempt))
             break;
         growth = kmv_failed_product_growth(context->err_est, a->eps);
-        if (attempt + 1 < ATTEMPTS &&
-            (st = kmv_failed_product_keep(&failed, context->y, a->problem->q->n * context->r,
-                                          err)) != KMV_OK)
-            break;
+        if (attempt + 1 < attempts)
+            kmv_failed_product_keep(&a->failed, context->y, a->problem->q->n * context->r);
     }
-    kmv_failed_product_clear(&failed);
     context->key = key;
     return st;
 }

@@ -36,6 +36,7 @@ typedef struct kmv_candidate {
     const char *name; /* of the algorithm */
     unsigned flags;   /* KMV_CAN_...: problems it does */
     int own_points;   /* reads not the pilot's packed points, which are packed for others only */
+    int biased;       /* shrunk products: one whose certificate failed is replaced, not averaged */
     int searches;     /* wins by finding large entries, not where sampling alone suffices */
 
     /** NULL, or: seconds that this candidate expects to need for `applies` products, by a short
@@ -74,7 +75,7 @@ typedef struct kmv_candidate {
 
     /**
      * As kmv_algo.apply, with `effort` times the samples that it would take by itself (1: as
-     * planned; 4: a certificate failed; 0.25: sabotage, for tests of certificates). Sets err_est
+     * planned; other: after a failed certificate, or sabotage, for tests of them). Sets err_est
      * where it predicts the error; leaves bound alone.
      */
     kmv_status (*apply)(void *state, double effort, kmv_apply_context *context, kmv_error *err);

@@ -13,17 +13,21 @@ double kmv_failed_product_growth(double err_est, double eps)
     return isfinite(ratio) ? ratio * ratio - 1 : 1; /* a product that overflowed fails again */
 }
 
-kmv_status kmv_failed_product_keep(kmv_failed_product *failed, const double *y, size_t n,
-                                   kmv_error *err)
+kmv_status kmv_failed_product_init(kmv_failed_product *failed, size_t most, kmv_error *err)
 {
-    double *copy = kmv_alloc_raw(n, sizeof *copy, "a product that failed", err);
+    double *y = kmv_alloc(most, sizeof *y, "a product that failed", err);
 
-    if (copy == NULL)
+    if (y == NULL)
         return KMV_ENOMEM;
-    memcpy(copy, y, n * sizeof *copy);
-    kmv_failed_product_clear(failed);
-    *failed = (kmv_failed_product){.n = n, .y = copy};
+    *failed = (kmv_failed_product){.y = y};
     return KMV_OK;
+}
+
+void kmv_failed_product_keep(kmv_failed_product *failed, const double *y, size_t n)
+{
+    if (n > 0)
+        memcpy(failed->y, y, n * sizeof *y);
+    failed->n = n;
 }
 
 void kmv_failed_product_add(const kmv_failed_product *failed, double growth, double *y)

@@ -10,7 +10,7 @@
 
 enum {
     KEYS = 960,  /* packed at a time by one thread, at most: they stay in L2 */
-    CHUNKS = 16, /* at the least, so that threads have about equal work */
+    CHUNKS = 16, /* about, at the least, so that threads have equal work */
     NORM_BINS = 64,
     BINS = 0x8000 /* of positive floats by their upper half */
 };
@@ -130,7 +130,7 @@ kmv_status kmv_probe_pass_over_keys(kmv_probe *p, kmv_probe_pilot *pilot, float 
                                     kmv_cost *cost, kmv_error *err)
 {
     const size_t n_k = p->problem.k->n, threads = (size_t)p->threads, d = p->problem.k->d;
-    const size_t even = kmv_round_up(n_k / CHUNKS + 1, p->tile->lanes);
+    const size_t lanes = p->tile->lanes, even = (n_k / CHUNKS / lanes + 1) * lanes;
     const size_t chunk = even < KEYS ? even : KEYS;
     pass_room *room = kmv_alloc(threads, sizeof *room, "rooms of threads", err);
     kmv_heavy_list *lists = kmv_alloc(threads, sizeof *lists, "lists of threads", err);

@@ -22,7 +22,8 @@ static const double REACH = 0.02, WIDER = 8;
 /* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
 typedef struct {
     double cells[RADII], scanned[RADII];
-    uint32_t apart[RADII][LIMITS]; /* words of the cells of one radius, by the bits they differ in */
+    uint64_t apart[RADII]
+                  [LIMITS]; /* words of the cells of one radius, by the bits they differ in */
     double hits[RADII][LIMITS];
     double found2[RADII][LIMITS]; /* squared heavy entries */
     double near2[LIMITS];         /* of heavy pairs within a limit, wherever their cell is */

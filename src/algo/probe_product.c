@@ -274,6 +274,7 @@ const kmv_candidate kmv_candidate_probe = {
     .name = "probe",
     .flags = KMV_CAN_GAUSS | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
     .own_points = 1,
+    .biased = 1,
     .searches = 1,
     .least = least,
     .forecast = forecast,

@@ -19,7 +19,8 @@ typedef struct {
     size_t hits, words;
 } kmv_sketch_found;
 
-/** The inner loops, one set per instruction set; all give the same results. */
+/** The inner loops, one set per instruction set; all give the same results, but for the rounding of
+ *  project: with multiply-add or without. */
 typedef struct {
     const char *name;
     int (*can_run)(void);
@@ -34,7 +35,7 @@ typedef struct {
                          size_t cells, uint64_t query, unsigned most, uint32_t *hits, size_t room,
                          kmv_sketch_found *found);
     /** histogram[b] += how many of the words differ from `query` in b bits, b <= 64. */
-    void (*count_apart)(const uint64_t *words, size_t count, uint64_t query, uint32_t *histogram);
+    void (*count_apart)(const uint64_t *words, size_t count, uint64_t query, uint64_t *histogram);
     /** e[i * 64 + b] = sum over l < d of rows[i * ld + l] across[l * 64 + b], i < n, b < 64; across
      *  and e aligned to 64 bytes. */
     void (*project)(const float *rows, size_t ld, size_t n, const float *across, size_t d,

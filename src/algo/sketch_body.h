@@ -132,7 +132,7 @@ static size_t scan(const uint64_t *words, size_t count, uint64_t query, unsigned
 }
 #endif
 
-static void count_apart(const uint64_t *words, size_t count, uint64_t query, uint32_t *histogram)
+static void count_apart(const uint64_t *words, size_t count, uint64_t query, uint64_t *histogram)
 {
     for (size_t t = 0; t < count; t++)
         histogram[__builtin_popcountll(words[t] ^ query)]++;

@@ -10,8 +10,8 @@
 enum { QUERIES = 96, KEYS = 4096, REPEATS = 3, EXP_FLOPS = 16 };
 
 /* Flops per second of the fused tile, its exponential counted as EXP_FLOPS: 2.7 Gpairs/s per core
- * at d = 64 were measured with AMX, 1.5 with AVX-512; with AVX2 0.75 on that core and 0.24 on one of
- * Zen 1, whose vectors are half as wide. */
+ * at d = 64 were measured with AMX, 1.5 with AVX-512; with AVX2 0.75 on that core and 0.24 on one
+ * of Zen 1, whose vectors are half as wide. */
 static double tile_flops(const kmv_tile *tile, size_t d)
 {
     if (tile->split != NULL && d >= KMV_SPLIT_DIMS_MIN)

@@ -13,7 +13,8 @@ typedef enum {
 } kmv_cpu;
 
 /** Whether the CPU has it, the system saves its registers, and the environment does not hide it:
- *  with KMV_ISA=avx2 (a name as of kmv_cpu_at) the machine counts as one without more. */
+ *  with KMV_ISA=avx2 (a name as of kmv_cpu_at) the machine counts as one without more. The
+ *  environment is read at the first question. */
 int kmv_cpu_runs(kmv_cpu isa);
 
 /** The same, and the instruction that counts the bits of a word (AVX-512: of eight words). */

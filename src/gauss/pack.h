@@ -48,7 +48,7 @@ void kmv_centre(const kmv_problem *problem, double *centre);
 void kmv_pack(kmv_packed *p, const kmv_problem *problem, const double *centre, const size_t *which,
               size_t n, int threads, kmv_cost *cost);
 
-/** Threads worth starting for so many flops: one below 2e6, where starting and joining them would
+/** Threads worth starting for so many flops: one below 3e5, where starting and joining them would
  *  take longer than the work; else `threads`. */
 int kmv_threads_for(double flops, int threads);
 

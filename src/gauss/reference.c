@@ -53,6 +53,8 @@ static kmv_status choose_kernel(const char *isa, const kmv_reference_kernel **ke
         {"portable", &kmv_reference_portable, 1},
     };
 
+    if (isa == NULL && kmv_cpu_check(err) != KMV_OK)
+        return KMV_EINVAL;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (isa != NULL ? strcmp(isa, all[i].name) != 0 : !all[i].can_run)
             continue;

@@ -126,7 +126,8 @@ const kmv_tile *kmv_tile_at(size_t i);
 const kmv_tile *kmv_tile_best(void);
 
 /** The tile of that name; NULL name gives the best. KMV_EINVAL for an unknown name (with the names
- *  there are) and for one that this machine cannot run: never a silent other one. */
+ *  there are), for one that this machine cannot run, never a silent other one, and for NULL where
+ *  KMV_ISA in the environment is no name. */
 kmv_status kmv_tile_select(const char *name, const kmv_tile **tile, kmv_error *err);
 
 #endif
