@@ -36,8 +36,9 @@ static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700;
 /* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
 static const double BY_ORACLE = 0.3;
 
-/* Times exact's cost: a search that comes out cheaper is taken without asking the others. */
-static const double PROMISING = 0.85, CHEAP = 0.5;
+/* Times exact's cost: what a candidate must come below, since its forecast may be wrong and exact's
+ * cost is known; and a search that comes out so cheap is taken without asking the others. */
+static const double CLEARLY = 0.85, CHEAP = 0.5;
 
 /* Times what a look promised: more than that, and the others are asked as well. */
 static const double SURPRISE = 1.5;
@@ -119,7 +120,8 @@ typedef struct {
     const kmv_prepare_context *context; /* text is the planner's detail */
     double rounding;                    /* of float32, in |x| */
     kmv_speeds speeds;
-    double exact_s, certify_s, least_s; /* predicted costs; least_s: of the best so far */
+    double exact_s, certify_s, least_s; /* predicted costs; least_s: what the next must come
+                                           below */
     int asked[CANDIDATES_MAX];          /* or not worth asking */
     double expected_s[CANDIDATES_MAX];  /* what each may come down to */
     kmv_forecast forecast[CANDIDATES_MAX];
@@ -233,7 +235,7 @@ static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_err
                                      (double)o->applies, &expected_s, err)) != KMV_OK)
             return st;
         expected_s += w->certify_s;
-        if (expected_s < PROMISING * w->exact_s && (st = ask_one(w, c, best, err)) != KMV_OK)
+        if (expected_s < w->least_s && (st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
         *settled = *best == c && w->least_s <= SURPRISE * expected_s;
     }
@@ -252,9 +254,10 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     w->speeds = kmv_speeds_nominal(w->context->tile, p->problem->k->d, r);
     if (o->calibrate && (st = kmv_speeds_measure(&p->pilot, r, &w->speeds, err)) != KMV_OK)
         return st;
-    w->exact_s = w->least_s =
+    w->exact_s =
         applies * kmv_problem_pairs(p->problem) * w->speeds.pair_s +
         PACKING_FLOPS * (double)p->problem->q->n * (double)p->problem->k->d * w->speeds.flop_s;
+    w->least_s = CLEARLY * w->exact_s;
     w->certify_s =
         o->certify != KMV_CERTIFY_NONE ? applies * (double)o->rows * n_k * w->speeds.pair_s : 0;
     return KMV_OK;
