@@ -18,6 +18,7 @@
 enum {
     FEW_KEYS = 32768,  /* fewer are packed at once: packing them twice would show */
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
+    FEW = 4096,        /* points, below which an answer takes a third of exact's time */
     FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
@@ -26,7 +27,7 @@ enum {
 
 /* Times exact's cost: what a candidate must be expected to stay below at the least for a longer
  * look. */
-static const double HOPELESS = 0.7;
+static const double HOPELESS = 0.7, HOPELESS_FEW = 0.6;
 
 /* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed
  * in float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270
@@ -280,6 +281,7 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
 {
     planner *p = w->p;
     const opts *o = p->options;
+    const int few = p->problem->q->n < FEW || p->problem->k->n < FEW;
 
     *left = 0;
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
@@ -300,7 +302,7 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
         w->expected_s[c] = least_s;
         if (!candidate->searches && o->only == 0)
             least_s += look_s(w);
-        w->asked[c] = !(least_s <= HOPELESS * w->exact_s);
+        w->asked[c] = !(least_s <= (few ? HOPELESS_FEW : HOPELESS) * w->exact_s);
         *left += !w->asked[c];
     }
     if (*left == 0)
