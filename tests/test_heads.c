@@ -140,7 +140,8 @@ static void every_leaf(void **state)
 
 /* Planned and sampled. The root mean square error aimed at is eps / 1.25 of sqrt(heads) |V|, of
  * which a product is rarely more than a third above: with ten seeds all fail rarely, and with a
- * denominator without sqrt(heads) the same plan would aim at 0.58 of that. */
+ * denominator without sqrt(heads) the same plan would aim at 0.58 of that. Blocks, and so plans,
+ * depend on the instruction set: the one that every machine has. */
 static void sampled(void **state)
 {
     (void)state;
@@ -148,21 +149,19 @@ static void sampled(void **state)
         attention a = make(1024 + 8, 1200, 4);
         const double unit = sqrt(HEADS) * norm(a.x, a.k.n * a.r);
         double sum = 0, largest = 0;
-        int planned = 0; /* a pilot that misleads one plan in ten makes that one compute all */
 
         share(&a, causal);
         for (uint64_t seed = 1; seed <= 10; seed++) {
             kmv_report report;
             double error;
 
-            attention_run(&a, "probe", "", NULL, 2, seed, &report);
+            attention_run(&a, "probe", "", "portable", 2, seed, &report);
             error = attention_error(&a) / unit;
-            planned += report.apply.pairs < 0.9 * kmv_problem_pairs(&a.problem);
+            assert_true(report.apply.pairs < 0.9 * kmv_problem_pairs(&a.problem));
             sum += error;
             largest = fmax(largest, error);
         }
         CHECK_CLOSE(largest, 0.05, 0.05);
-        assert_true(planned >= 8);
         assert_true(sum / 10 > 0.1 / 1.25 / 3); /* not much more than was asked for */
         attention_clear(&a);
     }
