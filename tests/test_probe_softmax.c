@@ -140,7 +140,7 @@ static void chances(const kmv_problem *p, uint64_t seed, const double *x, float 
     kmv_leaf_scores scores;
     kmv_leaf_plan plan;
     kmv_cost cost = {0};
-    float *value2 = malloc(N_K * sizeof *value2), *score = malloc(3 * N_K * sizeof *score);
+    float *value2 = malloc(N_K * sizeof *value2), *score = malloc(KMV_LEAF_PLAN_ROOM * N_K * sizeof *score);
     double mean[R] = {0}, norm2 = 0, sum;
     kmv_error err;
 

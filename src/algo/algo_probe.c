@@ -26,13 +26,14 @@ static const kmv_option options[] = {
     {"heavy", KMV_OPT_REAL, offsetof(kmv_probe_options, heavy), "0", 0, 1,
      "entries above are searched for and kept; 0: eps / 30", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(kmv_probe_options, pilot), "0", 0, 1e6,
-     "rows computed exactly; 0: 1 / eps^2, at least 128, at most n_q / 64 (softmax: 256 or n_q / "
+     "rows computed exactly; 0: 1 / eps^2, at least 128, at most n_q / 64 (softmax: 192 or n_q / "
      "16)",
      NULL},
     {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "48", 1, 1e6,
      "fewest keys per cell, on average", NULL},
-    {"safety", KMV_OPT_REAL, offsetof(kmv_probe_options, safety), "1.25", 1, 1000,
-     "the predicted rms error is eps / safety", NULL},
+    {"safety", KMV_OPT_REAL, offsetof(kmv_probe_options, safety), "0", 0, 1000,
+     "the predicted rms error is eps / safety; 0: 1.25, leaves 1.1 (1 + 0.7 r^-1/2) (gauss 1.5)",
+     NULL},
     {"clip", KMV_OPT_BOOL, offsetof(kmv_probe_options, clip), "yes", 0, 1,
      "search all queries for sampled columns, so that no heavy pair gets weight 1/p", NULL},
     {"shrink", KMV_OPT_BOOL, offsetof(kmv_probe_options, shrink), "yes", 0, 1,

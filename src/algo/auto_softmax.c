@@ -110,7 +110,6 @@ kmv_status kmv_auto_softmax_create(const kmv_problem *problem,
     a->delta = context->settings->delta;
     a->text = context->text;
     a->text_size = context->text_size;
-    a->how.safety = 1.25;
     inner.text = a->detail;
     inner.text_size = sizeof a->detail;
     if (options->exact)

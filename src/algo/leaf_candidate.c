@@ -13,18 +13,18 @@ enum {
     BLOCKS = 4,       /* looked at before all are */
     LOOK_ROWS = 64,   /* of their rows, computed in full */
     FEWEST = 2048,    /* points below which exact is never beaten */
-    PILOT_ROWS = 256, /* as leaf_engine.c */
+    PILOT_ROWS = 192, /* as leaf_engine.c */
     PLAN_FLOPS = 200  /* a key: thresholds and probabilities */
 };
 
-static const kmv_leaf_options options = {.safety = 1.25};
+static const kmv_leaf_options options = {0};
 
 /* Share of the pairs that an oracle may need for a look to be worth while: beyond, leaves were
  * never cheaper than exact on real heads; with two parts a number their pairs cost more. */
 static const double BY_ORACLE = 0.35, BY_ORACLE_FINE = 0.1;
 
 /* The look is at few blocks; more must be found before a plan is made for all. */
-static const double DOUBT = 1.15;
+static const double DOUBT = 1.15, LOOK_SAFETY = 1.25;
 
 /* Seconds a pair of a visited leaf takes one thread: measured on AMX (0.3e-9 at d = 64, r = 1 and
  * one part), where exponentials and conversions outweigh the products. */
@@ -60,7 +60,7 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
 {
     const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
     const size_t n_q = problem->q->n, rows = BLOCKS * u.rows, step = n_q / BLOCKS;
-    const double eps = context->settings->eps / options.safety * sqrt((double)rows / (double)n_q);
+    const double eps = context->settings->eps / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
     kmv_points q = {0};
     kmv_problem part = *problem;
     kmv_leaf_frame frame = {0};
@@ -158,7 +158,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
                            const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                            double budget_s, kmv_forecast *out, void **draft, kmv_error *err)
 {
-    const double n_q = (double)problem->q->n, n_k = (double)problem->k->n;
+    const double n_q = (double)problem->q->n;
     kmv_forecast f = {.error = INFINITY, .text = "leaves hold too little"};
     kmv_leaf_engine *a = NULL;
 
@@ -172,15 +172,13 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
         if ((st = kmv_leaf_engine_create(problem, &options, context, &a, err)) != KMV_OK)
             return st;
         plan = kmv_leaf_engine_plan(a);
-        f.pairs = plan->all ? kmv_problem_pairs(problem)
-                            : n_q * plan->heavy +
-                                  kmv_problem_pairs(problem) * fmin(1, plan->sampled / n_k);
+        f.pairs = plan->all ? kmv_problem_pairs(problem) : n_q * (plan->heavy + plan->sampled);
         f.apply_s = f.pairs * pair_s(problem, context, speeds);
         f.error = context->settings->eps;
         if (plan->all)
             snprintf(f.text, sizeof f.text, "every leaf");
         else
-            snprintf(f.text, sizeof f.text, "%.4g keys a row in leaves, %.4g columns", plan->heavy,
+            snprintf(f.text, sizeof f.text, "%.4g keys a row in leaves, %.4g sampled", plan->heavy,
                      plan->sampled);
     }
     *out = f;

@@ -14,7 +14,7 @@
 #include "gauss/softmax.h"
 
 enum {
-    PILOT_ROWS = 256,
+    PILOT_ROWS = 192,
     FEW_QUERIES = 512, /* below, a pilot costs more than it can save */
     FEW_KEYS = 1024,
     LEAST_SAMPLES = 128, /* fewer save little, and the error of few spreads widely */
@@ -23,8 +23,10 @@ enum {
     HIGHEST = 1023
 };
 
-/* Errors of one product spread more where rows are not averages: Gauss aims lower by that. */
-static const double GAUSS_SAFETY = 1.2;
+/* What the root mean square error stays below eps by. Rows share a sample, so that the error of one
+ * product spreads about it the more, the fewer columns there are to average over; gauss: rows are
+ * no averages either. */
+static const double SAFETY = 1.1, A_COLUMN = 0.7, GAUSS_SAFETY = 1.5;
 
 /* Base-2 exponents, and the share of rows that may exceed them, up to which one part will do. */
 static const float FAR_SOFTMAX = 128, FAR_GAUSS = 512;
@@ -49,7 +51,7 @@ struct kmv_leaf_engine {
     kmv_leaf_scores scores;
     kmv_leaf_plan plan;
     gsl_rng *rng;
-    float *score, *p;     /* 3 n_k; probabilities */
+    float *score, *p;     /* room for scores; probabilities */
     double *mean;         /* r */
     size_t *drawn, most;  /* sampled keys, how many may be */
     uint32_t *drawn_leaf; /* the leaf that each lies in */
@@ -147,7 +149,7 @@ static kmv_status make_room(kmv_leaf_engine *a, size_t r, kmv_error *err)
         (st = kmv_leaf_values_init(&a->sample_values, u, parts, a->most, r, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&a->sample, u, 1, parts, a->most, d, err)) != KMV_OK)
         return st;
-    a->score = kmv_alloc(3 * n, sizeof *a->score, "scores of columns", err);
+    a->score = kmv_alloc(KMV_LEAF_PLAN_ROOM * n, sizeof *a->score, "scores of columns", err);
     a->p = kmv_alloc(n, sizeof *a->p, "probabilities", err);
     a->mean = kmv_alloc(r, sizeof *a->mean, "mean of values", err);
     a->drawn = kmv_alloc(a->most + 1, sizeof *a->drawn, "sampled columns", err);
@@ -247,6 +249,13 @@ static void describe(kmv_leaf_engine *a)
                  plan->heavy, n_k, plan->least_share, plan->rows);
 }
 
+static double safety_of(const kmv_problem *problem, const kmv_leaf_options *options, size_t r)
+{
+    if (options->safety > 0)
+        return options->safety;
+    return problem->matrix == KMV_GAUSS ? GAUSS_SAFETY : SAFETY * (1 + A_COLUMN / sqrt((double)r));
+}
+
 kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_options *options,
                                   const kmv_prepare_context *context, kmv_leaf_engine **out,
                                   kmv_error *err)
@@ -259,8 +268,7 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
     a->problem = problem;
     a->options = options;
     a->threads = context->threads;
-    a->rms = context->settings->eps / options->safety /
-             (problem->matrix == KMV_GAUSS ? GAUSS_SAFETY : 1);
+    a->rms = context->settings->eps / safety_of(problem, options, context->settings->r);
     a->text = context->text;
     a->text_size = context->text_size;
     if ((st = prepare_points(a, context, err)) != KMV_OK ||
@@ -316,15 +324,17 @@ static double take_values(kmv_leaf_engine *a, const double *x, size_t r, double 
 
 /* ---- sample ---------------------------------------------------------------------------------- */
 
-/* Draw columns; returns how many, or SIZE_MAX where so many are wanted that taking all is less
- * work. */
+/* Draw columns, systematically: with the probabilities laid end to end, those that hold a point of
+ * a grid of unit step that begins anywhere. Each is drawn with its own probability, their number
+ * hardly varies, and neighbours, which are often alike, are seldom drawn together. Returns how
+ * many, or SIZE_MAX where so many are wanted that taking all is less work. */
 static size_t draw(kmv_leaf_engine *a, const kmv_apply_context *context, double norm2,
                    double effort)
 {
     const size_t n = a->problem->k->n;
     double sum = kmv_leaf_plan_probabilities(&a->plan, n, a->values.square, a->rms * a->rms * norm2,
                                              a->score, a->p);
-    double factor = effort;
+    double factor = effort, end;
     size_t count = 0;
 
     if (a->options->samples > 0 && sum > 0)
@@ -332,11 +342,13 @@ static size_t draw(kmv_leaf_engine *a, const kmv_apply_context *context, double 
     else if (sum > 0 && sum < LEAST_SAMPLES)
         factor *= LEAST_SAMPLES / sum;
     kmv_rng_restart(a->rng, context->key);
+    end = gsl_rng_uniform(a->rng);
     for (size_t j = 0; j < n; j++) {
-        const double p = factor * (double)a->p[j], u = gsl_rng_uniform(a->rng);
+        const double p = fmin(factor * (double)a->p[j], 1), begin = end;
 
-        a->p[j] = p < 1 ? (float)p : 1;
-        if (!(u < p))
+        end += p;
+        a->p[j] = (float)p;
+        if (!(floor(end) > floor(begin)))
             continue;
         if (count == a->most)
             return SIZE_MAX;

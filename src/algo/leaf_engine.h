@@ -7,10 +7,10 @@
 
 typedef struct {
     size_t samples;     /* columns to draw, expected; 0: from eps */
-    size_t pilot;       /* rows computed to plan by; 0: 256, fewer for few queries */
+    size_t pilot;       /* rows computed to plan by; 0: 192, fewer for few queries */
     double least_share; /* of a visited leaf; 0: chosen; > 1: none is visited */
-    double safety;      /* the root mean square error aimed at is eps / safety, for gauss less */
-    int parts;          /* bfloat16 parts on a matrix unit; 0: from eps */
+    double safety; /* the rms error aimed at is eps / safety; 0: 1.1 (1 + 0.7 r^-1/2), gauss 1.5 */
+    int parts;     /* bfloat16 parts on a matrix unit; 0: from eps */
 } kmv_leaf_options;
 
 /** From this eps on one bfloat16 part is enough: what it leaves of an error stays well below. */

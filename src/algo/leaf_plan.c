@@ -10,22 +10,29 @@
 #include "base/rng.h"
 #include "gauss/pack.h"
 
-/* Candidate thresholds are a largest one and below, two in an octave: what a float's bits say
- * without its last 22, so that a share is put between two of them by a shift. */
+/* Candidate thresholds are a largest one and below, one in an octave: a float's exponent, so that a
+ * share is put between two of them by a shift. */
 enum {
-    THRESHOLDS = 18,
-    SHIFT = 22,
+    PARTS = 2, /* of a pilot: softmax, whose rows come in as many again while what they say of the
+                  error stays in doubt */
+    THRESHOLDS = 10,
+    SHIFT = 23,
     LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many; with fewer, few
                         heavy columns among many would be overlooked */
     LOOKED_AT = 1024, /* columns at the least, where there are so many */
-    ROUNDS = 6,       /* of the fixed point that sets the number of samples */
+    ROUNDS = 12,      /* of the fixed point that sets the number of samples */
     ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
     HALVES = 2        /* of the pilot, each summed up by one thread */
 };
 
 static const float LARGEST_SHARE = 0.25f, LARGEST_MASS = 4; /* softmax; gauss */
-static const double BY_PILOT = 0.8, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
-static const double CLOSE = 0.01;                   /* numbers of samples that are the same */
+static const double BY_PILOT = 0.85, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
+static const float LEAST_SEEN = 1.0f / 64; /* of the rows; columns that fewer see are as cheap */
+static const float ALONE = 4;              /* times the other half's */
+static const double MARGIN = 1,
+                    DOUBT = 0.1; /* standard errors added to V; the largest one, over V */
+static const double CLOSE = 0.01,
+                    NEAR = 0.05;     /* numbers of samples that are the same; as good as */
 static const double ALL_ABOVE = 0.7; /* of all pairs: a plan that needs as many visits everything */
 
 static int code_of(float share)
@@ -66,6 +73,7 @@ void kmv_leaf_plan_clear(kmv_leaf_plan *plan)
     kmv_free(plan->c2[0]);
     kmv_free(plan->c2[1]);
     kmv_free(plan->prior2);
+    kmv_free(plan->seen);
     *plan = (kmv_leaf_plan){0};
 }
 
@@ -78,12 +86,27 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 
 /* ---- probabilities --------------------------------------------------------------------------- */
 
+/* Columns whose probabilities are asked for: all, or those of some leaves. */
 typedef struct {
     size_t n;
     double stride; /* columns that each of these stands for */
-    const float *c2[2], *prior2, *value2;
-    float *s[3]; /* scores by the first half, the second, both; sum 1 each */
+    float per_row; /* t^2 over what an entry t of one pilot row adds to c2 */
+    const float *c2[2], *prior2, *value2, *seen;
+    float *s[3]; /* scores by the first half, the second, both; sum 1 each if every row saw all */
+    float *t[2]; /* the entry that stands for a column's c2 in either half */
 } mixture;
+
+static mixture mixture_of(const kmv_leaf_plan *plan, size_t n, float *room)
+{
+    return (mixture){.n = n,
+                     .stride = 1,
+                     .per_row = plan->per_row,
+                     .c2 = {plan->c2[0], plan->c2[1]},
+                     .prior2 = plan->prior2,
+                     .seen = plan->seen,
+                     .s = {room, room + n, room + 2 * n},
+                     .t = {room + 3 * n, room + 4 * n}};
+}
 
 /* What is summed up in float before it is added in double. */
 enum { PIECE = 1024 };
@@ -130,9 +153,26 @@ static float share_of(double part, double sum)
     return sum > 0 ? (float)(part / sum) : 0;
 }
 
+/* Where one half of the pilot has far more of a column than the other, one entry of one row is all
+ * that is known of it; elsewhere entries are many and small. */
+static void set_entries(const mixture *m)
+{
+    for (size_t h = 0; h < 2; h++) {
+        const float *c2 = m->c2[h], *other = m->c2[1 - h];
+        float *t = m->t[h];
+
+#pragma omp simd
+        for (size_t j = 0; j < m->n; j++) {
+            const float t2 = m->per_row * (c2[j] - ALONE * other[j]);
+
+            t[j] = sqrtf(t2 > 0 ? t2 < 1 ? t2 : 1 : 0);
+        }
+    }
+}
+
 static void set_scores(const mixture *m)
 {
-    const float *v = m->value2;
+    const float *v = m->value2, *seen = m->seen;
     float *s0 = m->s[0], *s1 = m->s[1], *s2 = m->s[2];
     const float first = share_of(BY_PILOT, take_roots(m->c2[0], v, m->n, s0));
     const float second = share_of(BY_PILOT, take_roots(m->c2[1], v, m->n, s1));
@@ -142,69 +182,117 @@ static void set_scores(const mixture *m)
 
 #pragma omp simd
     for (size_t j = 0; j < m->n; j++) {
+        const float easy = seen != NULL ? 1 / sqrtf(seen[j]) : 1;
         const float base = by_prior * s2[j] + even * (v != NULL ? sqrtf(v[j]) : 1);
         const float a = first * s0[j], b = second * s1[j];
 
-        s0[j] = base + a;
-        s1[j] = base + b;
-        s2[j] = base + 0.5f * (a + b);
+        s0[j] = easy * (base + a);
+        s1[j] = easy * (base + b);
+        s2[j] = easy * (base + 0.5f * (a + b));
     }
+    set_entries(m);
 }
 
-/* Sums of c_j^2 v_j / s_j and of c_j^2 v_j over the columns with m s_j < 1. */
-static void add_uncertain(const mixture *x, const float *c2, const float *s, float m, double *ratio,
-                          double *whole)
+/* Of an entry t of a row whose sum is 1, drawn with probability p: the expected squared error over
+ * t^2. Drawn it becomes (t/p) / (t/p + 1 - t), which is at most 1, else 0. For small t that is
+ * 1/p - 1. */
+static inline float spread(float p, float t)
 {
-    const float *v = x->value2;
+    const float ratio = (1 - t) * (1 - p) / (t + p * (1 - t));
+
+    return p * ratio * ratio + 1 - p;
+}
+
+/* Over the columns with p = m s_j < 1: sums of their parts of V, of those squared, of c_j^2 v_j. */
+typedef struct {
+    double error, squares, whole;
+} tally;
+
+static void add_uncertain(const mixture *x, size_t judge, float m, tally *sums)
+{
+    const float *v = x->value2, *c2 = x->c2[judge], *t = x->t[judge], *s = x->s[1 - judge];
 
     for (size_t first = 0; first < x->n; first += PIECE) {
         const size_t end = first + PIECE < x->n ? first + PIECE : x->n;
-        float by_score = 0, alone = 0;
+        float error = 0, squares = 0, whole = 0;
 
-#pragma omp simd reduction(+ : by_score, alone)
+#pragma omp simd reduction(+ : error, squares, whole)
         for (size_t j = first; j < end; j++) {
-            const float a = v != NULL ? c2[j] * v[j] : c2[j];
-            const float square = s[j] * m < 1 ? a : 0;
+            const float p = s[j] * m, a = v != NULL ? c2[j] * v[j] : c2[j];
+            const float light = p < 1 ? a : 0;
+            const float part = light > 0 ? light * spread(p, t[j]) : 0;
 
-            alone += square;
-            by_score += square > 0 ? square / s[j] : 0;
+            error += part;
+            squares += part * part;
+            whole += light;
         }
-        *ratio += (double)by_score;
-        *whole += (double)alone;
+        sums->error += (double)error;
+        sums->squares += (double)squares;
+        sums->whole += (double)whole;
     }
 }
 
-/* The m, p_j = min(1, m s_j), for which V, planned on one half and judged by the other, is the
- * target: m = sum c^2/s / (target + sum c^2) over the columns with p < 1, from a first guess. Of
- * the columns looked at the scores sum to 1, and their share of V is judged. */
-static double samples_for(const mixture *x, double target, double guess)
+/* The m, p_j = min(1, m s_j), for which V, planned on one half and judged by the other, plus
+ * MARGIN times its own standard error is the target; `guess` to begin with, known to a share
+ * `close`. That of V counts every column's part as an observation. For small entries V + W = R / m,
+ * W the sum of c_j^2 v_j over the columns with p < 1, and R changes slowly: that gives the next m,
+ * as long as it lies between those known to be too few and too many. doubt: the standard error over
+ * V. */
+static double samples_for(const mixture *x, double target, double guess, double close,
+                          double *doubt)
 {
-    double m = guess, last = -1;
+    double few = 0, many = INFINITY, m = guess > 1 ? guess : 1;
 
-    for (int round = 0; round < ROUNDS && !(fabs(m - last) <= CLOSE * m); round++) {
-        double ratio = 0, whole = 0;
+    *doubt = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        tally sums = {0};
+        double next;
 
-        add_uncertain(x, x->c2[1], x->s[0], (float)m, &ratio, &whole);
-        add_uncertain(x, x->c2[0], x->s[1], (float)m, &ratio, &whole);
-        last = m;
-        m = ratio / 2 * x->stride / (target + whole / 2 * x->stride);
+        add_uncertain(x, 0, (float)m, &sums);
+        add_uncertain(x, 1, (float)m, &sums);
+        if (!(sums.whole > 0)) /* every column is certain, or holds nothing */
+            return few > 0 ? m : 0;
+        *doubt = sqrt(sums.squares / x->stride) / sums.error;
+        next = m * (sums.error * (1 + MARGIN * *doubt) + sums.whole) /
+               (2 * target / x->stride + sums.whole);
+        if (fabs(next - m) <= close * m)
+            return next;
+        *(next > m ? &few : &many) = m;
+        m = next > few && next < many ? next : sqrt(fmax(few, 1) * many);
     }
     return m;
 }
 
-double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
-                                   double target, float *score, float *p)
+/* Sampled keys that a row is expected to see: the sum of p_j times the share of rows that see j. */
+static double expected_keys(const mixture *x, double m)
 {
-    const mixture x = {.n = n,
-                       .stride = 1,
-                       .c2 = {plan->c2[0], plan->c2[1]},
-                       .prior2 = plan->prior2,
-                       .value2 = value2,
-                       .s = {score, score + n, score + 2 * n}};
-    double m, sum = 0;
+    const float *s = x->s[2], *seen = x->seen;
+    double keys = 0;
 
+    for (size_t first = 0; first < x->n; first += PIECE) {
+        const size_t end = first + PIECE < x->n ? first + PIECE : x->n;
+        float sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (size_t j = first; j < end; j++) {
+            const float wanted = (float)m * s[j], p = wanted < 1 ? wanted : 1;
+
+            sum += seen != NULL ? p * seen[j] : p;
+        }
+        keys += (double)sum * x->stride;
+    }
+    return keys;
+}
+
+double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
+                                   double target, float *room, float *p)
+{
+    mixture x = mixture_of(plan, n, room);
+    double m, sum = 0, doubt;
+
+    x.value2 = value2;
     set_scores(&x);
-    m = samples_for(&x, target, 0);
+    m = samples_for(&x, target, plan->sampled, CLOSE, &doubt);
     for (size_t j = 0; j < n; j++) {
         const double wanted = m * (double)x.s[2][j];
 
@@ -224,10 +312,12 @@ typedef struct {
     const kmv_leaf_set *keys, *pilot;
     const kmv_leaf_scores *scores;
     const kmv_leaf_set *queries;
-    float largest;       /* threshold */
-    double asked;        /* least share asked for, or 0 */
-    size_t n, ld, *rows; /* key slots in whole leaves, and a row of them; pilot rows by group */
-    float *sums;         /* HALVES x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
+    float largest;           /* threshold */
+    double asked;            /* least share asked for, or 0 */
+    size_t n, ld, *rows;     /* key slots in whole leaves, and a row of them; pilot rows by group */
+    size_t surveyed[HALVES]; /* pilot rows so far */
+    float *sums;             /* HALVES x THRESHOLDS x n: light at 1 .. THRESHOLDS of them */
+    float *room;             /* entries of one group a thread */
 } survey;
 
 /* entries: of the row, their sum is `total`. */
@@ -290,11 +380,8 @@ static kmv_status choose_rows(survey *s, size_t count, uint64_t key, kmv_error *
     gsl_rng *rng = kmv_rng_create(key, err);
     size_t used = 0;
 
-    if (rng == NULL || (s->rows = kmv_alloc(count, sizeof *s->rows, "pilot rows", err)) == NULL) {
-        if (rng != NULL)
-            gsl_rng_free(rng);
+    if (rng == NULL)
         return KMV_ENOMEM;
-    }
     for (size_t first = 0; first < count; first += band) {
         const size_t end = first + band < count ? first + band : count;
         const size_t step = end - first > width ? 2 : 1;
@@ -384,21 +471,16 @@ static size_t add_light(const survey *s, const forecast *f, int t, size_t stride
 {
     const size_t leaves = s->keys->count, each = s->keys->each, n_k = s->problem->k->n;
     const double n_q = (double)s->problem->q->n;
-    size_t rows[2] = {0, 0}, used = 0;
+    size_t used = 0;
 
-    for (size_t g = 0; g < s->pilot->count; g++) {
-        const size_t left = s->pilot->n - g * s->queries->each;
-
-        rows[g % 2] += left < s->queries->each ? left : s->queries->each;
-    }
     for (size_t l = 0; l < leaves; l += stride) {
         const size_t first = l * each, count = n_k - first < each ? n_k - first : each;
         const float add = f->prior2[(size_t)(t + 1) * leaves + l] / (float)(each * each);
         float *prior2 = plan->prior2 + used;
 
-        for (size_t h = 0; h < 2; h++) {
+        for (size_t h = 0; h < HALVES; h++) {
             const float *sums = s->sums + (h * THRESHOLDS + (size_t)t) * s->n + first;
-            const float scale = (float)(n_q / (double)rows[h]);
+            const float scale = (float)(n_q / (double)s->surveyed[h]);
             float *c2 = plan->c2[h] + used;
 
 #pragma omp simd
@@ -420,70 +502,112 @@ static void clear_light(kmv_leaf_plan *plan, size_t n_k)
     memset(plan->prior2, 0, n_k * sizeof(float));
 }
 
-/* From the smallest threshold up, fewer leaves visited each time, until pairs grow again. */
+/* Those of one leaf in `stride`, one after the other. */
+static void pick_seen(const survey *s, size_t stride, const float *seen, float *out)
+{
+    const size_t each = s->keys->each, n_k = s->problem->k->n;
+
+    for (size_t first = 0; first < n_k; first += stride * each) {
+        const size_t count = n_k - first < each ? n_k - first : each;
+
+        memcpy(out, seen + first, count * sizeof *out);
+        out += count;
+    }
+}
+
+/* From the smallest threshold up, fewer leaves visited each time, until pairs grow again. room:
+ * KMV_LEAF_PLAN_ROOM + 1 times n_k. */
 static int best_threshold(const survey *s, const forecast *f, double eps, kmv_leaf_plan *plan,
-                          float *score)
+                          float *room, double *doubt)
 {
     const size_t n_k = s->problem->k->n;
     /* Values of square 1, for every head. */
     const double target = eps * eps * (double)n_k * (double)kmv_problem_heads(s->problem);
-    const double per_sample = f->most / (double)n_k;
     const size_t most = n_k / LOOKED_AT;
     const size_t stride = most < 1 ? 1 : most < LEAF_STRIDE ? most : LEAF_STRIDE;
     double least = INFINITY, guess = 0;
     int best = THRESHOLDS - 1, worse = 0;
 
     clear_light(plan, n_k);
-    for (int t = THRESHOLDS - 1; t >= 0 && worse < 3; t--) {
-        const mixture x = {.n = add_light(s, f, t, stride, plan),
-                           .stride = (double)stride,
-                           .c2 = {plan->c2[0], plan->c2[1]},
-                           .prior2 = plan->prior2,
-                           .s = {score, score + n_k, score + 2 * n_k}};
-        double m, pairs;
+    if (plan->seen != NULL)
+        pick_seen(s, stride, plan->seen, room + KMV_LEAF_PLAN_ROOM * n_k);
+    for (int t = THRESHOLDS - 1; t >= 0 && worse < 2; t--) {
+        const size_t n = add_light(s, f, t, stride, plan);
+        mixture x = mixture_of(plan, n, room);
+        double keys, pairs, error;
 
+        x.stride = (double)stride;
+        x.seen = plan->seen != NULL ? room + KMV_LEAF_PLAN_ROOM * n_k : NULL;
         set_scores(&x);
-        guess = samples_for(&x, target, guess);
-        m = x.stride * guess;
-        pairs = f->visited[t] + (m < (double)n_k ? m : (double)n_k) * per_sample;
+        guess = samples_for(&x, target, guess, NEAR, &error);
+        keys = expected_keys(&x, guess);
+        pairs = f->visited[t] + keys;
         worse = pairs <= least ? 0 : worse + 1; /* equal: no leaf is that small */
         if (pairs < least) {
             least = pairs;
             best = t;
-            plan->sampled = m;
+            plan->sampled = keys;
+            *doubt = error;
         }
     }
     plan->all = !(least <= ALL_ABOVE * f->most);
     return best;
 }
 
-static kmv_status make_survey(survey *s, const kmv_leaf_frame *frame, kmv_leaf_set *pilot,
-                              size_t rows, int threads, uint64_t key, kmv_cost *cost,
+/* By column, the share of the rows that see it, under a mask; no less than LEAST_SEEN. */
+static kmv_status count_seen(const kmv_problem *problem, float **out, kmv_error *err)
+{
+    const size_t n_k = problem->k->n, rows = problem->q->n / kmv_problem_heads(problem);
+    float *seen;
+
+    if (!problem->causal)
+        return KMV_OK;
+    if ((seen = kmv_alloc_raw(n_k, sizeof *seen, "rows that see a column", err)) == NULL)
+        return KMV_ENOMEM;
+    for (size_t i = 0, j = 0; i < rows; i++) {
+        for (; j < kmv_problem_sees(problem, i); j++)
+            seen[j] = fmaxf((float)(rows - i) / (float)rows, LEAST_SEEN);
+    }
+    *out = seen;
+    return KMV_OK;
+}
+
+static kmv_status make_survey(survey *s, kmv_leaf_set *pilot, size_t rows, int threads,
                               kmv_error *err)
 {
     const kmv_attend_unit *u = &s->keys->unit;
-    float *room = NULL;
-    double pairs = 0;
-    kmv_status st;
+    const kmv_status st =
+        kmv_leaf_set_init(pilot, u, 0, s->queries->parts, rows, s->queries->d, err);
 
-    if ((st = kmv_leaf_set_init(pilot, u, 0, s->queries->parts, rows, s->queries->d, err)) !=
-            KMV_OK ||
-        (st = choose_rows(s, rows, key, err)) != KMV_OK)
+    if (st != KMV_OK)
         return st;
+    s->rows = kmv_alloc_raw(rows, sizeof *s->rows, "pilot rows", err);
     s->sums = kmv_alloc_raw(HALVES * THRESHOLDS, s->n * sizeof(float), "sums of pilot rows", err);
-    room = kmv_alloc_raw((size_t)threads * u->rows, s->ld * sizeof(float), "pilot entries", err);
-    if (s->sums == NULL || room == NULL) {
-        kmv_free(room);
-        return KMV_ENOMEM;
-    }
-    kmv_leaf_set_pack(pilot, frame, s->problem->q, s->rows, rows, threads, cost);
+    s->room = kmv_alloc_raw((size_t)threads * u->rows, s->ld * sizeof(float), "pilot entries", err);
+    return s->rows == NULL || s->sums == NULL || s->room == NULL ? KMV_ENOMEM : KMV_OK;
+}
+
+/* `count` rows more. */
+static kmv_status add_rows(survey *s, kmv_leaf_set *pilot, const kmv_leaf_frame *frame,
+                           size_t count, int threads, uint64_t key, kmv_cost *cost, kmv_error *err)
+{
+    const size_t width = s->queries->each, room = s->keys->unit.rows * s->ld;
+    const int first = s->surveyed[0] == 0;
+    double pairs = 0;
+    kmv_status st = choose_rows(s, count, key, err);
+
+    if (st != KMV_OK)
+        return st;
+    kmv_leaf_set_pack(pilot, frame, s->problem->q, s->rows, count, threads, cost);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) reduction(+ : pairs)
     for (size_t half = 0; half < HALVES; half++) {
-        memset(s->sums + half * THRESHOLDS * s->n, 0, THRESHOLDS * s->n * sizeof(float));
-        for (size_t g = half; g < pilot->count; g += HALVES)
-            pairs += survey_group(s, g, room + (size_t)omp_get_thread_num() * u->rows * s->ld);
+        if (first)
+            memset(s->sums + half * THRESHOLDS * s->n, 0, THRESHOLDS * s->n * sizeof(float));
+        for (size_t g = half; g < pilot->count; g += HALVES) {
+            pairs += survey_group(s, g, s->room + (size_t)omp_get_thread_num() * room);
+            s->surveyed[half] += count - g * width < width ? count - g * width : width;
+        }
     }
-    kmv_free(room);
     cost->pairs += pairs;
     cost->flops += 2 * pairs * (double)(s->keys->d + 1);
     return KMV_OK;
@@ -496,7 +620,7 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 uint64_t key, kmv_cost *cost, kmv_error *err)
 {
     const size_t n_k = problem->k->n;
-    kmv_leaf_plan out = {.rows = rows};
+    kmv_leaf_plan out = {0};
     kmv_leaf_set pilot = {0};
     survey s = {.problem = problem,
                 .keys = keys,
@@ -507,20 +631,35 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                 .n = keys->count * keys->each,
                 .asked = least_share};
     forecast f = {0};
-    float *score = NULL;
-    int t;
+    float *room = NULL;
+    double doubt = 0;
+    int t = 0;
     kmv_status st = KMV_ENOMEM;
 
     s.ld = s.n + ROW_PAD;
     if ((out.c2[0] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.c2[1] = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
         (out.prior2 = kmv_alloc(n_k, sizeof(float), "column norms", err)) == NULL ||
-        (score = kmv_alloc_raw(3 * n_k, sizeof *score, "scores of columns", err)) == NULL)
+        (room = kmv_alloc_raw((KMV_LEAF_PLAN_ROOM + 1) * n_k, sizeof *room, "scores of columns",
+                              err)) == NULL)
         goto out;
-    if ((st = make_survey(&s, frame, &pilot, rows, threads, key, cost, err)) != KMV_OK ||
+    if ((st = count_seen(problem, &out.seen, err)) != KMV_OK ||
+        (st = make_survey(&s, &pilot, rows, threads, err)) != KMV_OK ||
         (st = forecast_all(&s, &f, threads, err)) != KMV_OK)
         goto out;
-    t = least_share > 0 ? 0 : best_threshold(&s, &f, eps, &out, score);
+    for (uint64_t part = 0; part == 0 || (part < PARTS && doubt > DOUBT); part++) {
+        if ((st = add_rows(&s, &pilot, frame, rows, threads,
+                           part == 0 ? key : kmv_stream_key(key, "more rows", part), cost, err)) !=
+            KMV_OK)
+            goto out;
+        out.rows += rows;
+        if (problem->matrix == KMV_SOFTMAX)
+            out.per_row = (float)out.rows / HALVES / (float)problem->q->n;
+        if (least_share == 0)
+            t = best_threshold(&s, &f, eps, &out, room, &doubt);
+        if (problem->matrix == KMV_GAUSS)
+            break;
+    }
     clear_light(&out, n_k);
     for (int m = THRESHOLDS - 1; m >= t; m--)
         add_light(&s, &f, m, 1, &out);
@@ -530,7 +669,8 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     out = (kmv_leaf_plan){0};
 out:
     kmv_free(f.prior2);
-    kmv_free(score);
+    kmv_free(room);
+    kmv_free(s.room);
     kmv_free(s.sums);
     kmv_free(s.rows);
     kmv_leaf_set_clear(&pilot);

@@ -18,10 +18,12 @@
 typedef struct {
     double least_share;
     double heavy;   /* keys visited per row, of those the mask leaves */
-    double sampled; /* columns expected to be drawn, for values of equal size */
+    double sampled; /* the same in columns that are drawn, for values of equal size */
     size_t rows;    /* of the pilot */
+    float per_row;  /* softmax: t^2 over what an entry t of one pilot row adds to c2; gauss: 0 */
     float *c2[2];   /* n_k: estimates of c_j^2 from either half of the pilot */
     float *prior2;  /* n_k: the same from predicted shares of all rows, spread over each leaf */
+    float *seen;    /* n_k: share of the rows that see the column; NULL: all rows see all */
     int all;        /* nothing is worth leaving out: every leaf is visited */
 } kmv_leaf_plan;
 
@@ -39,13 +41,15 @@ void kmv_leaf_plan_clear(kmv_leaf_plan *plan);
 int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *scores, size_t block,
                          size_t leaf, size_t partial);
 
+enum { KMV_LEAF_PLAN_ROOM = 5 };
+
 /**
  * Probabilities p (n) with V(p) <= target, V judged across the halves, for weights value2[j] =
  * |v_j - m|^2 (NULL: ones): p_j = min(1, lambda s_j), s the mixture of the two halves' c_j |v_j -
  * m| (80 %), the prior's (10 %) and |v_j - m| alone (10 %), so that a wrong pilot costs a constant
- * factor. score: room for 3 n floats. Returns sum p.
+ * factor. room: KMV_LEAF_PLAN_ROOM times n floats. Returns sum p.
  */
 double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
-                                   double target, float *score, float *p);
+                                   double target, float *room, float *p);
 
 #endif

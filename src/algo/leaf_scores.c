@@ -8,7 +8,10 @@
 #include "base/mem.h"
 #include "gauss/pack.h"
 
-enum { WIDE = 16 }; /* what tiles want rows to be multiples of */
+enum {
+    WIDE = 16, /* what tiles want rows to be multiples of */
+    SOFTMAX_STRIDE = 2
+};
 
 void kmv_leaf_scores_clear(kmv_leaf_scores *s)
 {
@@ -72,34 +75,76 @@ static kmv_status centroids(const kmv_points *k, const kmv_leaf_set *keys, int t
     return KMV_OK;
 }
 
-static void score_block(kmv_leaf_scores *s, const kmv_problem *problem, const kmv_leaf_set *queries,
-                        const kmv_leaf_set *keys, const kmv_leaf_set *centres, size_t block,
-                        float *e)
+/* One row of so many is scored, softmax: the rows of a block are alike, and shares of a quarter of
+ * them choose leaves as well (docs/attention.md). Masses of gauss, relative to 1, are each row's
+ * own. */
+static size_t scored_stride(const kmv_problem *problem)
 {
-    const kmv_attend_unit *u = &queries->unit;
-    const size_t first = block * u->rows, left = queries->n - first;
-    const size_t rows = left < u->rows ? left : u->rows;
-    const size_t visible = kmv_leaf_scores_visible(s, problem, queries, keys, block);
+    return problem->matrix == KMV_SOFTMAX ? SOFTMAX_STRIDE : 1;
+}
+
+/* What is scored: `stride` blocks of queries in one of scored rows. */
+typedef struct {
+    const kmv_problem *problem;
+    const kmv_leaf_set *queries, *keys, *rows, *centres;
+    size_t stride;
+} scoring;
+
+/* Add a scored row to the shares of its block. slot: among the scored. */
+static void score_row(const scoring *x, size_t slot, size_t n, float *row, kmv_leaf_scores *s)
+{
+    const size_t first = slot * x->stride, block = first / x->queries->each;
+    const size_t seen =
+        (kmv_leaf_seen(x->problem, kmv_leaf_row(x->rows, slot)) + x->keys->each - 1) /
+        x->keys->each;
+    const float root = sqrtf((float)x->queries->each / (float)x->stride);
+    float sum, top;
+
+    for (size_t l = seen; l < n; l++)
+        row[l] = -INFINITY;
+    sum = x->keys->unit.tile->soften(row, n, &top);
+    if (x->problem->matrix == KMV_GAUSS) /* masses themselves, of whole leaves */
+        sum = exp2f(-top) / (float)x->keys->each;
+    x->keys->unit.tile->add_squares(row, 1 / (sum * root), n, s->share + block * s->ld);
+    for (size_t i = 0; i < x->stride; i++)
+        s->top[first + i] = top;
+}
+
+/* All blocks of queries whose scored rows stand in one block of these. */
+static void score_block(const scoring *x, size_t block, float *e, kmv_leaf_scores *s)
+{
+    const kmv_attend_unit *u = &x->queries->unit;
+    const size_t first = block * x->stride, left = s->blocks - first;
+    const size_t blocks = left < x->stride ? left : x->stride;
+    const size_t visible =
+        kmv_leaf_scores_visible(s, x->problem, x->queries, x->keys, first + blocks - 1);
     const size_t whole = (visible + u->keys - 1) / u->keys, n = whole * u->keys;
-    const float root = sqrtf((float)rows);
-    float *share = s->share + block * s->ld, sum;
 
-    u->exponents(u, queries->data + block * queries->size, queries->offset + first, centres->data,
-                 centres->offset, whole, queries->d, queries->parts, e, s->ld);
-    for (size_t i = 0; i < u->rows; i++) {
-        const size_t seen = (kmv_leaf_seen(problem, first + i) + keys->each - 1) / keys->each;
-        float *row = e + i * s->ld;
+    u->exponents(u, x->rows->data + block * x->rows->size, x->rows->offset + block * u->rows,
+                 x->centres->data, x->centres->offset, whole, x->rows->d, x->rows->parts, e, s->ld);
+    for (size_t i = 0; i < blocks * u->rows / x->stride; i++)
+        score_row(x, block * u->rows + i, n, e + i * s->ld, s);
+    for (size_t m = first * s->ld; m < (first + blocks) * s->ld; m++)
+        s->share[m] = sqrtf(s->share[m]);
+}
 
-        for (size_t l = seen; l < n; l++)
-            row[l] = -INFINITY;
-        sum = u->tile->soften(row, n, &s->top[first + i]);
-        if (problem->matrix == KMV_GAUSS) /* masses themselves, of whole leaves */
-            sum = exp2f(-s->top[first + i]) / (float)keys->each;
-        if (i < rows)
-            u->tile->add_squares(row, 1 / (sum * root), n, share);
-    }
-    for (size_t l = 0; l < n; l++)
-        share[l] = sqrtf(share[l]);
+/* The rows to be scored, in the middle of each `stride`; NULL where it is all. Beyond the end the
+ * last one is repeated. */
+static kmv_status pack_rows(scoring *x, const kmv_leaf_frame *frame, size_t blocks, size_t **which,
+                            kmv_leaf_set *rows, int threads, kmv_cost *cost, kmv_error *err)
+{
+    const kmv_attend_unit *u = &x->queries->unit;
+    const size_t n = blocks * u->rows / x->stride;
+    kmv_status st;
+
+    if ((*which = kmv_alloc_raw(n, sizeof **which, "scored rows", err)) == NULL)
+        return KMV_ENOMEM;
+    if ((st = kmv_leaf_set_init(rows, u, 0, x->queries->parts, n, x->queries->d, err)) != KMV_OK)
+        return st;
+    for (size_t m = 0; m < n; m++)
+        (*which)[m] = kmv_leaf_row(x->queries, m * x->stride + x->stride / 2);
+    kmv_leaf_set_pack(rows, frame, x->problem->q, *which, n, threads, cost);
+    return KMV_OK;
 }
 
 kmv_status kmv_leaf_scores_create(kmv_leaf_scores *s, const kmv_problem *problem,
@@ -110,7 +155,14 @@ kmv_status kmv_leaf_scores_create(kmv_leaf_scores *s, const kmv_problem *problem
     const kmv_attend_unit *u = &queries->unit;
     kmv_leaf_scores out = {.blocks = queries->count, .leaves = keys->count};
     kmv_points centre = {0};
-    kmv_leaf_set centres = {0};
+    kmv_leaf_set centres = {0}, rows = {0};
+    scoring x = {.problem = problem,
+                 .queries = queries,
+                 .keys = keys,
+                 .rows = queries,
+                 .centres = &centres,
+                 .stride = scored_stride(problem)};
+    size_t *which = NULL;
     float *room = NULL;
     kmv_status st;
 
@@ -128,17 +180,23 @@ kmv_status kmv_leaf_scores_create(kmv_leaf_scores *s, const kmv_problem *problem
                           err)) == NULL)
         goto out;
     kmv_leaf_set_pack(&centres, frame, &centre, NULL, keys->count, threads, cost);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 4)
-    for (size_t b = 0; b < out.blocks; b++)
-        score_block(&out, problem, queries, keys, &centres, b,
-                    room + (size_t)omp_get_thread_num() * u->rows * out.ld);
-    cost->flops += 2.0 * (double)queries->n * (double)keys->count * (double)(keys->d + 2);
+    if (x.stride > 1) {
+        if ((st = pack_rows(&x, frame, out.blocks, &which, &rows, threads, cost, err)) != KMV_OK)
+            goto out;
+        x.rows = &rows;
+    }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (size_t b = 0; b < x.rows->count; b++)
+        score_block(&x, b, room + (size_t)omp_get_thread_num() * u->rows * out.ld, &out);
+    cost->flops += 2.0 * (double)x.rows->n * (double)keys->count * (double)(keys->d + 2);
     *s = out;
     out = (kmv_leaf_scores){0};
     st = KMV_OK;
 out:
     kmv_free(room);
+    kmv_free(which);
     kmv_leaf_scores_clear(&out);
+    kmv_leaf_set_clear(&rows);
     kmv_leaf_set_clear(&centres);
     kmv_points_clear(&centre);
     return st;

@@ -15,9 +15,15 @@ enum {
 
 typedef struct {
     size_t samples, pilot, cell, bits_apart, parts;
-    double radius, heavy, safety, least_share;
+    double radius, heavy, least_share;
+    double safety; /* the rms error predicted is eps / safety; 0: 1.25 */
     int clip, shrink, engine;
 } kmv_probe_options;
+
+static inline double kmv_probe_safety(const kmv_probe_options *o)
+{
+    return o->safety > 0 ? o->safety : 1.25;
+}
 
 typedef struct {
     kmv_problem problem;

@@ -166,7 +166,8 @@ size_t kmv_probe_draw(kmv_probe *p, kmv_apply_context *context, double *expected
      * asked for is left to what can. */
     const double missed =
         p->heavy != NULL ? p->forecast.missed2 * (double)p->problem.q->n / (double)n : 0;
-    const double most = fmax(0.25 * eps2, eps2 - missed), goal = most / (o->safety * o->safety);
+    const double most = fmax(0.25 * eps2, eps2 - missed), safety = kmv_probe_safety(o);
+    const double goal = most / (safety * safety);
     const demand want = {.x_norm2 = x_norm2, .unit = unit, .most = most, .missed = missed};
     double left2 = 0, target = goal;
     kmv_probe_residue b = {0};

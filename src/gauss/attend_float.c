@@ -100,6 +100,7 @@ static double pack_values(const kmv_attend_unit *u, const double *x, size_t r, s
         const double *row = x + (which != NULL ? which[j] : first + j) * r;
         double off = 0;
 
+#pragma omp simd reduction(+ : norm2, off)
         for (size_t c = 0; c < r; c++) {
             const double v = factor * row[c], w = v - factor * shift[c];
 
