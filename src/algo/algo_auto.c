@@ -44,6 +44,10 @@ static const double CLEARLY = 0.85, CHEAP = 0.5;
 /* Times what a look promised: more than that, and the others are asked as well. */
 static const double SURPRISE = 1.5;
 
+/* Times what a look promised: what others may come to, and so spend on an answer. A search in vain
+ * takes most of its budget. */
+static const double BESIDE = 0.6;
+
 /* Times the samples, at the least, of a product that replaces one whose certificate failed: half
  * the error. */
 static const double REPLACED = 4;
@@ -125,6 +129,7 @@ typedef struct {
                                            below */
     int asked[CANDIDATES_MAX];          /* or not worth asking */
     double expected_s[CANDIDATES_MAX];  /* what each may come down to */
+    double promised_s[CANDIDATES_MAX];  /* by a look, of those not asked alone; else 0 */
     kmv_forecast forecast[CANDIDATES_MAX];
     void *draft[CANDIDATES_MAX];
     char others[200]; /* what the candidates said */
@@ -171,6 +176,18 @@ static void say(planning *w, size_t best)
              found ? w->forecast[best].text : "", 1e3 * w->exact_s, w->others, p->pilot.count);
 }
 
+/* What candidate c must come below: what has been found, or what others have promised. */
+static double budget_for(const planning *w, size_t c)
+{
+    double budget = w->least_s;
+
+    for (size_t other = 0; kmv_candidate_table[other] != NULL; other++) {
+        if (other != c && !w->asked[other] && w->promised_s[other] > 0)
+            budget = fmin(budget, BESIDE * w->promised_s[other]);
+    }
+    return w->p->options->only > 0 ? INFINITY : budget - w->certify_s;
+}
+
 /* Ask candidate c; it is the best if it meets eps at less than what has been found. */
 static kmv_status ask_one(planning *w, size_t c, size_t *best, kmv_error *err)
 {
@@ -185,8 +202,7 @@ static kmv_status ask_one(planning *w, size_t c, size_t *best, kmv_error *err)
 
     w->asked[c] = 1;
     if ((st = candidate->forecast(p->problem, w->context, &p->pilot, &w->speeds, applies,
-                                  o->only > 0 ? INFINITY : w->least_s - w->certify_s, f,
-                                  &w->draft[c], err)) != KMV_OK)
+                                  budget_for(w, c), f, &w->draft[c], err)) != KMV_OK)
         return st;
     total = f->prepare_s + applies * f->apply_s + w->certify_s;
     if (isfinite(f->error))
@@ -208,7 +224,8 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
     kmv_status st;
 
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
-        if (w->asked[c] || (searching && !kmv_candidate_table[c]->searches))
+        if (w->asked[c] || (searching && !kmv_candidate_table[c]->searches) ||
+            w->promised_s[c] > w->least_s)
             continue;
         if ((st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
@@ -217,8 +234,8 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
     return KMV_OK;
 }
 
-/* A candidate that by its own look comes clearly below exact is asked alone; what it says settles
- * the matter, unless it is much more than the look promised. */
+/* A candidate that by its own look comes clearly below exact may be asked alone; what it says then
+ * settles the matter, unless it is much more than the look promised. */
 static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_error *err)
 {
     const planner *p = w->p;
@@ -228,15 +245,18 @@ static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_err
     for (size_t c = 0; kmv_candidate_table[c] != NULL && !*settled; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
         double expected_s;
+        int alone;
 
         if (candidate->promise == NULL || o->only > 0 ||
             !does(candidate, p->problem, w->context->settings->r))
             continue;
         if ((st = candidate->promise(p->problem, w->context, &p->pilot, &w->speeds,
-                                     (double)o->applies, &expected_s, err)) != KMV_OK)
+                                     (double)o->applies, &expected_s, &alone, err)) != KMV_OK)
             return st;
         expected_s += w->certify_s;
-        if (expected_s < w->least_s && (st = ask_one(w, c, best, err)) != KMV_OK)
+        if (!alone)
+            w->promised_s[c] = expected_s;
+        if (alone && expected_s < w->least_s && (st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
         *settled = *best == c && w->least_s <= SURPRISE * expected_s;
     }
@@ -286,6 +306,7 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
     *left = 0;
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
+        const double hopeless = w->promised_s[c] > 0 ? CLEARLY : few ? HOPELESS_FEW : HOPELESS;
         double least_s = 0;
         kmv_status st;
 
@@ -296,13 +317,16 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
             w->asked[c] = 1;
             continue;
         }
-        if (o->only == 0 && (st = candidate->least(p->problem, w->context, &p->pilot, &w->speeds,
-                                                   (double)o->applies, &least_s, err)) != KMV_OK)
+        if (w->promised_s[c] > 0)
+            least_s = w->promised_s[c];
+        else if (o->only == 0 &&
+                 (st = candidate->least(p->problem, w->context, &p->pilot, &w->speeds,
+                                        (double)o->applies, &least_s, err)) != KMV_OK)
             return st;
         w->expected_s[c] = least_s;
         if (!candidate->searches && o->only == 0)
             least_s += look_s(w);
-        w->asked[c] = !(least_s <= (few ? HOPELESS_FEW : HOPELESS) * w->exact_s);
+        w->asked[c] = !(least_s <= hopeless * w->exact_s);
         *left += !w->asked[c];
     }
     if (*left == 0)

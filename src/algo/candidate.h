@@ -41,10 +41,11 @@ typedef struct kmv_candidate {
 
     /** NULL, or: seconds that this candidate expects to need for `applies` products, by a short
      * look of its own at the points and at the few rows that the pilot has, before others are
-     * asked; infinite where it sees no promise. */
+     * asked; infinite where it sees no promise. alone: others need not be asked where it comes
+     * clearly below exact; else they are, but may spend no more than that on an answer. */
     kmv_status (*promise)(const kmv_problem *problem, const kmv_prepare_context *context,
                           const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
-                          double *expected_s, kmv_error *err);
+                          double *expected_s, int *alone, kmv_error *err);
 
     /**
      * Seconds below which this candidate is not expected to come for `applies` products, however

@@ -12,9 +12,13 @@
 enum {
     BLOCKS = 4,       /* looked at before all are */
     LOOK_ROWS = 64,   /* of their rows, computed in full */
+    LEAF_STRIDE = 4,  /* one leaf in so many is looked at; with fewer, few heavy columns among many
+                         would be overlooked */
+    LOOKED_AT = 1024, /* keys at the least */
     FEWEST = 2048,    /* points below which exact is never beaten */
-    PILOT_ROWS = 192, /* as leaf_engine.c */
-    PLAN_FLOPS = 200  /* a key: thresholds and probabilities */
+    FEWEST_BESIDE = 4096, /* the same where others are asked beside it */
+    PILOT_ROWS = 192,     /* as leaf_engine.c */
+    PLAN_FLOPS = 200      /* a key: thresholds and probabilities */
 };
 
 static const kmv_leaf_options options = {0};
@@ -53,99 +57,123 @@ static double fixed_s(const kmv_problem *problem, const kmv_prepare_context *con
            (packing / (u.rounds ? 6 : 1) + PLAN_FLOPS * n_k) * speeds->flop_s;
 }
 
-/* Pairs per row that a plan for BLOCKS blocks needs: a problem of its own, with an eps that leaves
- * each row as much of the error as in the whole. */
+/* Some points of a set, in runs: run m begins at row first + m step. */
+static kmv_status take_runs(const kmv_points *p, size_t first, size_t step, size_t run, size_t runs,
+                            kmv_points *out, kmv_error *err)
+{
+    const kmv_status st = kmv_points_init(out, runs * run, p->d, err);
+
+    if (st != KMV_OK)
+        return st;
+    for (size_t m = 0; m < runs; m++)
+        memcpy(out->x + m * run * out->ld, p->x + (first + m * step) * p->ld,
+               run * p->ld * sizeof *p->x);
+    if (p->origin != NULL)
+        memcpy(out->origin, p->origin, p->d * sizeof *p->origin);
+    return KMV_OK;
+}
+
+/* Pairs per row that a plan needs, from some blocks and one leaf in a few: a problem of its own,
+ * with an eps that leaves each row as much of the error as in the whole. */
 static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *context,
                        double *pairs, kmv_error *err)
 {
     const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
-    const size_t n_q = problem->q->n, rows = BLOCKS * u.rows, step = n_q / BLOCKS;
+    const size_t n_q = problem->q->n, n_k = problem->k->n, rows = BLOCKS * u.rows;
+    const size_t most = n_k / LOOKED_AT < LEAF_STRIDE ? n_k / LOOKED_AT : LEAF_STRIDE;
+    const size_t step = n_q / BLOCKS, stride = most > 1 ? most : 1;
+    const size_t leaves = n_k / u.keys / stride, keys_n = leaves * u.keys;
     const double eps = context->settings->eps / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
-    kmv_points q = {0};
+    kmv_points q = {0}, k = {0};
     kmv_problem part = *problem;
     kmv_leaf_frame frame = {0};
     kmv_leaf_set queries = {0}, keys = {0};
     kmv_leaf_scores scores = {0};
     kmv_leaf_plan plan = {0};
-    kmv_status st = kmv_points_init(&q, rows, problem->q->d, err);
+    kmv_status st;
 
-    if (st != KMV_OK)
-        return st;
-    for (size_t b = 0; b < BLOCKS; b++) /* of rows in the middle of each part */
-        memcpy(q.x + b * u.rows * q.ld,
-               problem->q->x + (b * step + step / 2) / u.rows * u.rows * problem->q->ld,
-               u.rows * q.ld * sizeof *q.x);
-    q.origin = problem->q->origin;
     part.q = &q;
+    part.k = &k;
     part.causal = 0;
-    if ((st = kmv_leaf_frame_init(&frame, &part, err)) != KMV_OK ||
+    if ((st = take_runs(problem->q, step / 2 / u.rows * u.rows, step / u.rows * u.rows, u.rows,
+                        BLOCKS, &q, err)) != KMV_OK ||
+        (st = take_runs(problem->k, 0, stride * u.keys, u.keys, leaves, &k, err)) != KMV_OK ||
+        (st = kmv_leaf_frame_init(&frame, &part, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&queries, &u, 0, 1, rows, q.d, err)) != KMV_OK ||
-        (st = kmv_leaf_set_init(&keys, &u, 1, 1, problem->k->n, q.d, err)) != KMV_OK)
+        (st = kmv_leaf_set_init(&keys, &u, 1, 1, keys_n, q.d, err)) != KMV_OK)
         goto out;
     kmv_leaf_set_pack(&queries, &frame, &q, NULL, rows, context->threads, context->cost);
-    kmv_leaf_set_pack(&keys, &frame, problem->k, NULL, problem->k->n, context->threads,
-                      context->cost);
+    kmv_leaf_set_pack(&keys, &frame, &k, NULL, keys_n, context->threads, context->cost);
     if ((st = kmv_leaf_scores_create(&scores, &part, &frame, &queries, &keys, context->threads,
                                      context->cost, err)) != KMV_OK ||
         (st = kmv_leaf_plan_create(
              &plan, &part, &frame, &keys, &queries, &scores, eps, 0, LOOK_ROWS, context->threads,
              kmv_stream_key(context->key, "look", 0), context->cost, err)) != KMV_OK)
         goto out;
-    *pairs =
-        plan.all ? (double)problem->k->n : fmin((double)problem->k->n, plan.heavy + plan.sampled);
+    *pairs = plan.all
+                 ? (double)n_k
+                 : fmin((double)n_k, (plan.heavy + plan.sampled) * (double)n_k / (double)keys_n);
 out:
-    q.origin = NULL;
     kmv_leaf_plan_clear(&plan);
     kmv_leaf_scores_clear(&scores);
     kmv_leaf_set_clear(&keys);
     kmv_leaf_set_clear(&queries);
     kmv_leaf_frame_clear(&frame);
+    kmv_points_clear(&k);
     kmv_points_clear(&q);
     return st;
 }
 
-/* Without a matrix unit a pair of a leaf is no cheaper than another, and `probe`, which samples as
- * much as x needs, was up to 14 times cheaper on generated sets, where a look at leaves settled the
- * matter before. What is given up: on real heads at sum/n = 0.1, eps = 0.01, n = 4096 leaves were 2
- * times faster than exact, where now exact is taken. */
+/* Where a pair of a leaf is much cheaper than exact's, or nobody else does the problem, a look says
+ * whether to ask nobody else. Without a matrix unit `probe`, which samples as much as x needs, is
+ * up to 14 times cheaper on generated sets, and hardly ever on real heads. */
+static int stands_alone(const kmv_problem *problem, const kmv_prepare_context *context)
+{
+    return problem->causal || kmv_attend_unit_of(context->tile, problem->k->d).rounds;
+}
+
 static int does(const kmv_problem *problem, const kmv_prepare_context *context)
 {
-    return problem->q->n >= FEWEST && problem->k->n >= FEWEST &&
-           (problem->causal || kmv_attend_unit_of(context->tile, problem->k->d).rounds) &&
+    const size_t fewest = stands_alone(problem, context) ? FEWEST : FEWEST_BESIDE;
+
+    return problem->q->n >= fewest && problem->k->n >= fewest &&
            !kmv_leaf_engine_too_large(problem, context->tile);
 }
 
 static kmv_status promise(const kmv_problem *problem, const kmv_prepare_context *context,
                           const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
-                          double *expected_s, kmv_error *err)
+                          double *expected_s, int *alone, kmv_error *err)
 {
-    const double eps = context->settings->eps;
-    const double share =
-        kmv_problem_pairs(problem) / ((double)problem->q->n * (double)problem->k->n);
-    const double most = eps < KMV_LEAF_ONE_PART_EPS ? BY_ORACLE_FINE : BY_ORACLE;
+    const double eps = context->settings->eps, rows = (double)problem->q->n;
+    const double share = kmv_problem_pairs(problem) / (rows * (double)problem->k->n);
+    const int fine =
+        eps < KMV_LEAF_ONE_PART_EPS && kmv_attend_unit_of(context->tile, problem->k->d).rounds;
     double pairs = INFINITY;
     kmv_status st = KMV_OK;
 
+    *alone = stands_alone(problem, context);
     if (does(problem, context) &&
-        kmv_pilot_oracle_pairs(pilot, eps) <= most * share * (double)problem->k->n)
+        kmv_pilot_oracle_pairs(pilot, eps) <=
+            (fine ? BY_ORACLE_FINE : BY_ORACLE) * share * (double)problem->k->n)
         st = look(problem, context, &pairs, err);
-    *expected_s = fixed_s(problem, context, speeds) + DOUBT * applies * share * pairs *
-                                                          (double)problem->q->n *
-                                                          pair_s(problem, context, speeds);
+    *expected_s = fixed_s(problem, context, speeds) +
+                  DOUBT * applies * share * pairs * rows * pair_s(problem, context, speeds);
     return st;
 }
 
-/* Without promise there is every leaf, at less than exact's precision. */
+/* Every leaf, at less than exact's precision: what is left to one that stands alone and saw no
+ * promise. Of one that does not nothing is known before its look. */
 static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
                         const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                         double *least_s, kmv_error *err)
 {
+    const double pairs = stands_alone(problem, context) ? kmv_problem_pairs(problem) : 0;
+
     (void)pilot;
     (void)err;
-    *least_s = does(problem, context)
-                   ? fixed_s(problem, context, speeds) +
-                         applies * kmv_problem_pairs(problem) * pair_s(problem, context, speeds)
-                   : INFINITY;
+    *least_s = does(problem, context) ? fixed_s(problem, context, speeds) +
+                                            applies * pairs * pair_s(problem, context, speeds)
+                                      : INFINITY;
     return KMV_OK;
 }
 
