@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "data/synth.h"
 #include "gauss/reference.h"
+#include "softmax_points.h"
 
 /* iid points with d = 16 and sigma = 1.5: entries have mean (1 + 2/sigma^2)^-8 = 0.0062 and mean
  * square (1 + 4/sigma^2)^-8 = 2.8e-4, spread over all pairs, so that F2 = 2.8e-4 n^2 and eps = 1
@@ -301,6 +302,36 @@ static void searches_for_neighbours(void **state)
     free(first);
     clear(&f);
     gsl_rng_free(rng);
+}
+
+/* Clusters in runs, in each of which a hundred entries are moderately large: too many to keep one
+ * by one, and all in three leaves. Taken with a matrix unit or without one, where others are asked
+ * as well. */
+static void runs_of_neighbours(void **state)
+{
+    kmv_error err = {""};
+    kmv_points points = {0};
+    fixture f = {.n = 4096, .r = 1};
+    uint32_t seed = 5;
+    kmv_settings s = settings(0.1, 2);
+    kmv_report report;
+    kmv_plan *plan;
+
+    (void)state;
+    clusters(&points, f.n, D, 64, 4, 1.4, 1, 5);
+    f.problem = (kmv_problem){.q = &points, .k = &points, .matrix = KMV_GAUSS, .sigma = 2};
+    f.x = calloc(f.n, sizeof *f.x);
+    f.y = calloc(f.n, sizeof *f.y);
+    for (size_t j = 0; j < f.n; j++)
+        f.x[j] = draw(&seed);
+    plan = plan_of(&f, "auto", "certify=none", &s);
+    CHECK_OK(kmv_plan_apply(plan, f.x, 1, f.y, &report, &err));
+    check_text(&report, "auto: leaves with ", "exact 1 (");
+    assert_true(report.apply.pairs < 0.3 * (double)f.n * (double)f.n);
+    kmv_plan_destroy(plan);
+    kmv_points_clear(&points);
+    free(f.x);
+    free(f.y);
 }
 
 /* Neighbours scattered over a thousand leaves, of which the rows of a pilot meet few: a look that
@@ -626,6 +657,7 @@ int main(void)
         cmocka_unit_test(failing_certificate),
         cmocka_unit_test(failing_attention),
         cmocka_unit_test(searches_for_neighbours),
+        cmocka_unit_test(runs_of_neighbours),
         cmocka_unit_test(scattered_neighbours),
         cmocka_unit_test(kinds_of_certificates),
         cmocka_unit_test(float64_for_small_eps),

@@ -15,10 +15,21 @@ typedef struct {
     kmv_leaf_scores scores;
 } fixture;
 
+static void pack_and_score(fixture *f, int threads)
+{
+    kmv_cost cost = {0};
+    kmv_error err;
+
+    kmv_leaf_set_pack(&f->queries, &f->frame, &f->q, NULL, N_Q, 1, &cost);
+    kmv_leaf_set_pack(&f->keys, &f->frame, &f->k, NULL, N_K, 1, &cost);
+    kmv_leaf_scores_clear(&f->scores);
+    CHECK_OK(kmv_leaf_scores_create(&f->scores, &f->problem, &f->frame, &f->queries, &f->keys,
+                                    threads, &cost, &err));
+}
+
 static void start_with(fixture *f, const kmv_tile *t, int causal, int threads, double spread)
 {
     const kmv_attend_unit u = kmv_attend_unit_of(t, D);
-    kmv_cost cost = {0};
     kmv_error err;
 
     *f = (fixture){0};
@@ -29,10 +40,7 @@ static void start_with(fixture *f, const kmv_tile *t, int causal, int threads, d
     CHECK_OK(kmv_leaf_frame_init(&f->frame, &f->problem, &err));
     CHECK_OK(kmv_leaf_set_init(&f->queries, &u, 0, 2, N_Q, D, &err));
     CHECK_OK(kmv_leaf_set_init(&f->keys, &u, 1, 2, N_K, D, &err));
-    kmv_leaf_set_pack(&f->queries, &f->frame, &f->q, NULL, N_Q, 1, &cost);
-    kmv_leaf_set_pack(&f->keys, &f->frame, &f->k, NULL, N_K, 1, &cost);
-    CHECK_OK(kmv_leaf_scores_create(&f->scores, &f->problem, &f->frame, &f->queries, &f->keys,
-                                    threads, &cost, &err));
+    pack_and_score(f, threads);
 }
 
 static void start(fixture *f, const kmv_tile *t, int causal, int threads)
@@ -218,11 +226,40 @@ static void flat(void **state)
             continue;
         start_with(&f, t, 0, 1, 0);
         plan = plan_of(&f, 0.2, 0, 128, 1);
-        assert_true(!plan.all && plan.heavy == 0);
+        assert_true(!plan.all && plan.heavy == 0 && plan.rows == 128);
         CHECK_CLOSE(plan.sampled, 25.0 * N_Q / N_K, 5);
         kmv_leaf_plan_clear(&plan);
         stop(&f);
     }
+}
+
+/* One row in 30 looks for one key, among weights that are all alike otherwise: of 128 pilot rows
+ * some 4 carry the error predicted, and as many rows again are computed. */
+static void in_doubt(void **state)
+{
+    enum { EVERY = 30, KEY = 7 };
+    uint32_t seed = 3;
+    kmv_leaf_plan plan;
+    fixture f;
+
+    (void)state;
+    start_with(&f, kmv_tile_best(), 0, 1, 0);
+    plan = plan_of(&f, 0.2, 0, 128, 1);
+    assert_true(!plan.all && plan.rows == 128);
+    kmv_leaf_plan_clear(&plan);
+    for (size_t i = 0; i < N_Q; i += EVERY) {
+        float *key = f.k.x + i * KEY % N_K * f.k.ld, *query = f.q.x + i * f.q.ld;
+
+        for (size_t l = 0; l < D; l++) { /* a logit above 20, of the leaf's centroid below 1 */
+            key[l] += (float)(4 * draw(&seed));
+            query[l] += 2 * key[l];
+        }
+    }
+    pack_and_score(&f, 1);
+    plan = plan_of(&f, 0.2, 0, 128, 1);
+    assert_true(plan.rows == 256);
+    kmv_leaf_plan_clear(&plan);
+    stop(&f);
 }
 
 /* V, planned on one half and judged by the other, plus its standard error where every column's part
@@ -301,7 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares), cmocka_unit_test(column_norms),  cmocka_unit_test(monotone),
-        cmocka_unit_test(flat),   cmocka_unit_test(probabilities),
+        cmocka_unit_test(flat),   cmocka_unit_test(probabilities), cmocka_unit_test(in_doubt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

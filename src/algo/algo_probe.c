@@ -32,7 +32,7 @@ static const kmv_option options[] = {
     {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "48", 1, 1e6,
      "fewest keys per cell, on average", NULL},
     {"safety", KMV_OPT_REAL, offsetof(kmv_probe_options, safety), "0", 0, 1000,
-     "the predicted rms error is eps / safety; 0: 1.25, leaves 1.1 (1 + 0.7 r^-1/2) (gauss 1.5)",
+     "the predicted rms error is eps / safety; 0: 1.25, leaves 1.07 (1 + r^-1/2) (gauss 1.5)",
      NULL},
     {"clip", KMV_OPT_BOOL, offsetof(kmv_probe_options, clip), "yes", 0, 1,
      "search all queries for sampled columns, so that no heavy pair gets weight 1/p", NULL},

@@ -26,7 +26,7 @@ enum {
 /* What the root mean square error stays below eps by. Rows share a sample, so that the error of one
  * product spreads about it the more, the fewer columns there are to average over; gauss: rows are
  * no averages either. */
-static const double SAFETY = 1.1, A_COLUMN = 0.7, GAUSS_SAFETY = 1.5;
+static const double SAFETY = 1.07, A_COLUMN = 1, GAUSS_SAFETY = 1.5;
 
 /* Base-2 exponents, and the share of rows that may exceed them, up to which one part will do. */
 static const float FAR_SOFTMAX = 128, FAR_GAUSS = 512;

@@ -9,7 +9,7 @@ typedef struct {
     size_t samples;     /* columns to draw, expected; 0: from eps */
     size_t pilot;       /* rows computed to plan by; 0: 192, fewer for few queries */
     double least_share; /* of a visited leaf; 0: chosen; > 1: none is visited */
-    double safety; /* the rms error aimed at is eps / safety; 0: 1.1 (1 + 0.7 r^-1/2), gauss 1.5 */
+    double safety; /* the rms error aimed at is eps / safety; 0: 1.07 (1 + r^-1/2), gauss 1.5 */
     int parts;     /* bfloat16 parts on a matrix unit; 0: from eps */
 } kmv_leaf_options;
 
