@@ -140,9 +140,9 @@ static void exact_where_sampling_cannot_win(void **state)
         check_text(&report, "auto: exact", cases[c].why);
         assert_string_equal(report.bound_kind, "");
         assert_true(isnan(report.t_certify_s));
-        /* and 64 rows of a look at blocks and leaves */
+        /* and 128 rows of a look at blocks and leaves */
         assert_true(report.prepare.pairs <=
-                    (cases[c].pairs > 0 ? cases[c].pairs + 64 : 0) * (double)f.n);
+                    (cases[c].pairs > 0 ? cases[c].pairs + 128 : 0) * (double)f.n);
         exact = plan_of(&f, "exact", "", &s);
         CHECK_OK(kmv_plan_apply(exact, f.x, 1, f.exact, NULL, &err));
         assert_memory_equal(f.y, f.exact, f.n * sizeof *f.y);

@@ -10,11 +10,11 @@
 #include "base/rng.h"
 
 enum {
-    BLOCKS = 4,       /* looked at before all are */
-    LOOK_ROWS = 64,   /* of their rows, computed in full */
+    BLOCKS = 16,      /* looked at before all are */
+    LOOK_ROWS = 128,  /* of their rows, computed in full */
     LEAF_STRIDE = 4,  /* one leaf in so many is looked at; with fewer, few heavy columns among many
                          would be overlooked */
-    LOOKED_AT = 1024, /* keys at the least */
+    LOOKED_AT = 2048, /* keys at the least */
     FEWEST = 2048,    /* points below which exact is never beaten */
     FEWEST_BESIDE = 4096, /* the same where others are asked beside it */
     PILOT_ROWS = 192,     /* as leaf_engine.c */

@@ -19,7 +19,7 @@ enum {
     SHIFT = 23,
     LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many; with fewer, few
                         heavy columns among many would be overlooked */
-    LOOKED_AT = 1024, /* columns at the least, where there are so many */
+    LOOKED_AT = 2048, /* columns at the least, where there are so many */
     ROUNDS = 12,      /* of the fixed point that sets the number of samples */
     ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
     HALVES = 2        /* of the pilot, each summed up by one thread */

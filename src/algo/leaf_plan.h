@@ -2,12 +2,14 @@
  * planned on rows computed in full.
  *
  * A leaf is visited by a block where its predicted share exceeds `least_share`; the rest is light.
- * For columns kept independently with probability p_j and used with weight 1 / p_j, numerator and
- * denominator alike, the squared error of the output is to first order
- *     V(p) = sum_j c_j^2 |v_j - m|^2 (1/p_j - 1),     c_j^2 = sum over i, j light for i, of P_ij^2,
- * m the mean of the values (gauss: entries of G, m = 0, and V is exact). c_j^2 is estimated on the
- * pilot's rows. What a sample planned on some rows would miss on others is seen by planning on one
- * half of them and judging by the other half.
+ * For columns kept with probability p_j and used with weight 1 / p_j, numerator and denominator
+ * alike, the squared error of the output is
+ *     V(p) = sum_j c_j^2 |v_j - m|^2 g(p_j, t_j),     c_j^2 = sum over i, j light for i, of P_ij^2,
+ * m the mean of the values, g = 1/p - 1 for small entries and gauss (m = 0, and V is exact for
+ * independent draws), less where one entry t of a row is all of a column: drawn, it becomes
+ * (t/p) / (t/p + 1 - t) of its row (docs/attention.md). c_j^2 is estimated on the pilot's rows.
+ * What a sample planned on some rows would miss on others is seen by planning on one half of them
+ * and judging by the other half.
  */
 #ifndef KMV_ALGO_LEAF_PLAN_H
 #define KMV_ALGO_LEAF_PLAN_H
@@ -27,9 +29,10 @@ typedef struct {
     int all;        /* nothing is worth leaving out: every leaf is visited */
 } kmv_leaf_plan;
 
-/** Pilot of about `rows` rows, spread evenly with random offsets. `least_share` as given; 0: the
- * one that makes visited plus sampled pairs fewest for an error of eps, for values of equal size.
- * KMV_ENOMEM. Cost: rows n_k pairs, counted. */
+/** Pilot of `rows` rows, spread evenly with random offsets; softmax: twice as many where what they
+ * say of the error rests on few entries. `least_share` as given; 0: the one that makes visited plus
+ * sampled pairs fewest for an error of eps, for values of equal size. KMV_ENOMEM. Cost: rows n_k
+ * pairs, counted. */
 kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 const kmv_leaf_frame *frame, const kmv_leaf_set *keys,
                                 const kmv_leaf_set *queries, const kmv_leaf_scores *scores,
@@ -44,10 +47,11 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 enum { KMV_LEAF_PLAN_ROOM = 5 };
 
 /**
- * Probabilities p (n) with V(p) <= target, V judged across the halves, for weights value2[j] =
- * |v_j - m|^2 (NULL: ones): p_j = min(1, lambda s_j), s the mixture of the two halves' c_j |v_j -
- * m| (80 %), the prior's (10 %) and |v_j - m| alone (10 %), so that a wrong pilot costs a constant
- * factor. room: KMV_LEAF_PLAN_ROOM times n floats. Returns sum p.
+ * Probabilities p (n) with V(p) <= target, V judged across the halves and taken with its standard
+ * error, for weights value2[j] = |v_j - m|^2 (NULL: ones): p_j = min(1, lambda s_j), s the mixture
+ * of the two halves' c_j |v_j - m| (85 %), the prior's (10 %) and |v_j - m| alone (5 %), so that a
+ * wrong pilot costs a constant factor; over the square root of the share of rows that see j. room:
+ * KMV_LEAF_PLAN_ROOM times n floats. Returns sum p.
  */
 double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
                                    double target, float *room, float *p);
