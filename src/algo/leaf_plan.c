@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "algo/leaf_sample.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "gauss/pack.h"
@@ -20,17 +21,13 @@ enum {
     LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many; with fewer, few
                         heavy columns among many would be overlooked */
     LOOKED_AT = 2048, /* columns at the least, where there are so many */
-    ROUNDS = 12,      /* of the fixed point that sets the number of samples */
     ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
     HALVES = 2        /* of the pilot, each summed up by one thread */
 };
 
 static const float LARGEST_SHARE = 0.25f, LARGEST_MASS = 4; /* softmax; gauss */
-static const double BY_PILOT = 0.85, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
 static const float LEAST_SEEN = 1.0f / 64; /* of the rows; columns that fewer see are as cheap */
-static const float ALONE = 4;              /* times the other half's */
-static const double MARGIN = 1,
-                    DOUBT = 0.1; /* standard errors added to V; the largest one, over V */
+static const double DOUBT = 0.1;           /* largest standard error of V, over V */
 static const double CLOSE = 0.01,
                     NEAR = 0.05;     /* numbers of samples that are the same; as good as */
 static const double ALL_ABOVE = 0.7; /* of all pairs: a plan that needs as many visits everything */
@@ -86,213 +83,27 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 
 /* ---- probabilities --------------------------------------------------------------------------- */
 
-/* Columns whose probabilities are asked for: all, or those of some leaves. */
-typedef struct {
-    size_t n;
-    double stride; /* columns that each of these stands for */
-    float per_row; /* t^2 over what an entry t of one pilot row adds to c2 */
-    const float *c2[2], *prior2, *value2, *seen;
-    float *s[3]; /* scores by the first half, the second, both; sum 1 each if every row saw all */
-    float *t[2]; /* the entry that stands for a column's c2 in either half */
-} mixture;
-
-static mixture mixture_of(const kmv_leaf_plan *plan, size_t n, float *room)
+static kmv_leaf_sample sample_of(const kmv_leaf_plan *plan, size_t n, float *room)
 {
-    return (mixture){.n = n,
-                     .stride = 1,
-                     .per_row = plan->per_row,
-                     .c2 = {plan->c2[0], plan->c2[1]},
-                     .prior2 = plan->prior2,
-                     .seen = plan->seen,
-                     .s = {room, room + n, room + 2 * n},
-                     .t = {room + 3 * n, room + 4 * n}};
-}
-
-/* What is summed up in float before it is added in double. */
-enum { PIECE = 1024 };
-
-/* out_j = sqrt(c_j v_j); returns their sum. v NULL: ones. */
-static double take_roots(const float *c, const float *v, size_t n, float *out)
-{
-    double total = 0;
-
-    for (size_t first = 0; first < n; first += PIECE) {
-        const size_t end = first + PIECE < n ? first + PIECE : n;
-        float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t j = first; j < end; j++) {
-            const float root = sqrtf(v != NULL ? c[j] * v[j] : c[j]);
-
-            out[j] = root;
-            sum += root;
-        }
-        total += (double)sum;
-    }
-    return total;
-}
-
-static double sum_of_roots(const float *v, size_t n)
-{
-    double total = 0;
-
-    for (size_t first = 0; first < n; first += PIECE) {
-        const size_t end = first + PIECE < n ? first + PIECE : n;
-        float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t j = first; j < end; j++)
-            sum += sqrtf(v[j]);
-        total += (double)sum;
-    }
-    return total;
-}
-
-static float share_of(double part, double sum)
-{
-    return sum > 0 ? (float)(part / sum) : 0;
-}
-
-/* Where one half of the pilot has far more of a column than the other, one entry of one row is all
- * that is known of it; elsewhere entries are many and small. */
-static void set_entries(const mixture *m)
-{
-    for (size_t h = 0; h < 2; h++) {
-        const float *c2 = m->c2[h], *other = m->c2[1 - h];
-        float *t = m->t[h];
-
-#pragma omp simd
-        for (size_t j = 0; j < m->n; j++) {
-            const float t2 = m->per_row * (c2[j] - ALONE * other[j]);
-
-            t[j] = sqrtf(t2 > 0 ? t2 < 1 ? t2 : 1 : 0);
-        }
-    }
-}
-
-static void set_scores(const mixture *m)
-{
-    const float *v = m->value2, *seen = m->seen;
-    float *s0 = m->s[0], *s1 = m->s[1], *s2 = m->s[2];
-    const float first = share_of(BY_PILOT, take_roots(m->c2[0], v, m->n, s0));
-    const float second = share_of(BY_PILOT, take_roots(m->c2[1], v, m->n, s1));
-    const float by_prior = share_of(BY_PRIOR, take_roots(m->prior2, v, m->n, s2));
-    const float even =
-        share_of(1 - BY_PILOT - BY_PRIOR, v != NULL ? sum_of_roots(v, m->n) : (double)m->n);
-
-#pragma omp simd
-    for (size_t j = 0; j < m->n; j++) {
-        const float easy = seen != NULL ? 1 / sqrtf(seen[j]) : 1;
-        const float base = by_prior * s2[j] + even * (v != NULL ? sqrtf(v[j]) : 1);
-        const float a = first * s0[j], b = second * s1[j];
-
-        s0[j] = easy * (base + a);
-        s1[j] = easy * (base + b);
-        s2[j] = easy * (base + 0.5f * (a + b));
-    }
-    set_entries(m);
-}
-
-/* Of an entry t of a row whose sum is 1, drawn with probability p: the expected squared error over
- * t^2. Drawn it becomes (t/p) / (t/p + 1 - t), which is at most 1, else 0. For small t that is
- * 1/p - 1. */
-static inline float spread(float p, float t)
-{
-    const float ratio = (1 - t) * (1 - p) / (t + p * (1 - t));
-
-    return p * ratio * ratio + 1 - p;
-}
-
-/* Over the columns with p = m s_j < 1: sums of their parts of V, of those squared, of c_j^2 v_j. */
-typedef struct {
-    double error, squares, whole;
-} tally;
-
-static void add_uncertain(const mixture *x, size_t judge, float m, tally *sums)
-{
-    const float *v = x->value2, *c2 = x->c2[judge], *t = x->t[judge], *s = x->s[1 - judge];
-
-    for (size_t first = 0; first < x->n; first += PIECE) {
-        const size_t end = first + PIECE < x->n ? first + PIECE : x->n;
-        float error = 0, squares = 0, whole = 0;
-
-#pragma omp simd reduction(+ : error, squares, whole)
-        for (size_t j = first; j < end; j++) {
-            const float p = s[j] * m, a = v != NULL ? c2[j] * v[j] : c2[j];
-            const float light = p < 1 ? a : 0;
-            const float part = light > 0 ? light * spread(p, t[j]) : 0;
-
-            error += part;
-            squares += part * part;
-            whole += light;
-        }
-        sums->error += (double)error;
-        sums->squares += (double)squares;
-        sums->whole += (double)whole;
-    }
-}
-
-/* The m, p_j = min(1, m s_j), for which V, planned on one half and judged by the other, plus
- * MARGIN times its own standard error is the target; `guess` to begin with, known to a share
- * `close`. That of V counts every column's part as an observation. For small entries V + W = R / m,
- * W the sum of c_j^2 v_j over the columns with p < 1, and R changes slowly: that gives the next m,
- * as long as it lies between those known to be too few and too many. doubt: the standard error over
- * V. */
-static double samples_for(const mixture *x, double target, double guess, double close,
-                          double *doubt)
-{
-    double few = 0, many = INFINITY, m = guess > 1 ? guess : 1;
-
-    *doubt = 0;
-    for (int round = 0; round < ROUNDS; round++) {
-        tally sums = {0};
-        double next;
-
-        add_uncertain(x, 0, (float)m, &sums);
-        add_uncertain(x, 1, (float)m, &sums);
-        if (!(sums.whole > 0)) /* every column is certain, or holds nothing */
-            return few > 0 ? m : 0;
-        *doubt = sqrt(sums.squares / x->stride) / sums.error;
-        next = m * (sums.error * (1 + MARGIN * *doubt) + sums.whole) /
-               (2 * target / x->stride + sums.whole);
-        if (fabs(next - m) <= close * m)
-            return next;
-        *(next > m ? &few : &many) = m;
-        m = next > few && next < many ? next : sqrt(fmax(few, 1) * many);
-    }
-    return m;
-}
-
-/* Sampled keys that a row is expected to see: the sum of p_j times the share of rows that see j. */
-static double expected_keys(const mixture *x, double m)
-{
-    const float *s = x->s[2], *seen = x->seen;
-    double keys = 0;
-
-    for (size_t first = 0; first < x->n; first += PIECE) {
-        const size_t end = first + PIECE < x->n ? first + PIECE : x->n;
-        float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t j = first; j < end; j++) {
-            const float wanted = (float)m * s[j], p = wanted < 1 ? wanted : 1;
-
-            sum += seen != NULL ? p * seen[j] : p;
-        }
-        keys += (double)sum * x->stride;
-    }
-    return keys;
+    return (kmv_leaf_sample){.n = n,
+                             .stride = 1,
+                             .per_row = plan->per_row,
+                             .c2 = {plan->c2[0], plan->c2[1]},
+                             .prior2 = plan->prior2,
+                             .seen = plan->seen,
+                             .s = {room, room + n, room + 2 * n},
+                             .t = {room + 3 * n, room + 4 * n}};
 }
 
 double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
                                    double target, float *room, float *p)
 {
-    mixture x = mixture_of(plan, n, room);
+    kmv_leaf_sample x = sample_of(plan, n, room);
     double m, sum = 0, doubt;
 
     x.value2 = value2;
-    set_scores(&x);
-    m = samples_for(&x, target, plan->sampled, CLOSE, &doubt);
+    kmv_leaf_sample_set(&x);
+    m = kmv_leaf_sample_size(&x, target, plan->sampled, CLOSE, &doubt);
     for (size_t j = 0; j < n; j++) {
         const double wanted = m * (double)x.s[2][j];
 
@@ -533,14 +344,14 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
         pick_seen(s, stride, plan->seen, room + KMV_LEAF_PLAN_ROOM * n_k);
     for (int t = THRESHOLDS - 1; t >= 0 && worse < 2; t--) {
         const size_t n = add_light(s, f, t, stride, plan);
-        mixture x = mixture_of(plan, n, room);
+        kmv_leaf_sample x = sample_of(plan, n, room);
         double keys, pairs, error;
 
         x.stride = (double)stride;
         x.seen = plan->seen != NULL ? room + KMV_LEAF_PLAN_ROOM * n_k : NULL;
-        set_scores(&x);
-        guess = samples_for(&x, target, guess, NEAR, &error);
-        keys = expected_keys(&x, guess);
+        kmv_leaf_sample_set(&x);
+        guess = kmv_leaf_sample_size(&x, target, guess, NEAR, &error);
+        keys = kmv_leaf_sample_keys(&x, guess);
         pairs = f->visited[t] + keys;
         worse = pairs <= least ? 0 : worse + 1; /* equal: no leaf is that small */
         if (pairs < least) {
