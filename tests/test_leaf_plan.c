@@ -3,6 +3,7 @@
 #include "softmax_points.h"
 
 #include "algo/leaf_plan.h"
+#include "algo/leaf_sample.h"
 
 /* Divisible by twice the blocks of every unit, so that the pilot's halves are equally large. */
 enum { N_Q = 768, N_K = 1100, D = 24 };
@@ -334,11 +335,47 @@ static void probabilities(void **state)
     free(value2);
 }
 
+/* 64 columns, of which half hold all, each as much by either half of the pilot: s_j = 0.85/32 +
+ * 0.15/64 there, and with p = m s_j below 1 the 32 parts c^2 (1/p - 1) and their standard error,
+ * 1/sqrt 64 of them, are c^2 = 1 each: 32 (1/p - 1) (9/8) = target. From any guess, those among
+ * them at which every column is certain. */
+static void any_guess(void **state)
+{
+    enum { COLUMNS = 64 };
+    static const double guesses[] = {0, 1, 20, 300, 1e9};
+    float c2[COLUMNS], ones[COLUMNS], room[KMV_LEAF_PLAN_ROOM][COLUMNS];
+    kmv_leaf_sample x = {.n = COLUMNS,
+                         .stride = 1,
+                         .per_row = 0.01f,
+                         .c2 = {c2, c2},
+                         .prior2 = ones,
+                         .s = {room[0], room[1], room[2]},
+                         .t = {room[3], room[4]}};
+
+    (void)state;
+    for (size_t j = 0; j < COLUMNS; j++) {
+        c2[j] = j % 2 == 0;
+        ones[j] = 1;
+    }
+    kmv_leaf_sample_set(&x);
+    for (size_t g = 0; g < sizeof guesses / sizeof *guesses; g++) {
+        for (double target = 4; target < 400; target *= 3) {
+            const double p = 1 / (1 + target / 36), s = 0.85 / 32 + 0.15 / 64;
+            double doubt;
+
+            CHECK_CLOSE(kmv_leaf_sample_size(&x, target, guesses[g], 1e-3, &doubt), p / s,
+                        2e-3 * p / s);
+            CHECK_CLOSE(doubt, 0.125, 1e-6);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares), cmocka_unit_test(column_norms),  cmocka_unit_test(monotone),
-        cmocka_unit_test(flat),   cmocka_unit_test(probabilities), cmocka_unit_test(in_doubt),
+        cmocka_unit_test(shares),    cmocka_unit_test(column_norms),  cmocka_unit_test(monotone),
+        cmocka_unit_test(flat),      cmocka_unit_test(probabilities), cmocka_unit_test(in_doubt),
+        cmocka_unit_test(any_guess),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

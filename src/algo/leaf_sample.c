@@ -148,9 +148,8 @@ double kmv_leaf_sample_size(const kmv_leaf_sample *x, double target, double gues
 
         add_uncertain(x, 0, (float)m, &sums);
         add_uncertain(x, 1, (float)m, &sums);
-        if (!(sums.whole > 0)) /* every column is certain, or holds nothing */
-            return few > 0 ? m : 0;
-        *doubt = sqrt(sums.squares / x->stride) / sums.error;
+        /* Nothing is uncertain where every column that holds anything is drawn for certain. */
+        *doubt = sums.error > 0 ? sqrt(sums.squares / x->stride) / sums.error : 0;
         next = m * (sums.error * (1 + MARGIN * *doubt) + sums.whole) /
                (2 * target / x->stride + sums.whole);
         if (fabs(next - m) <= close * m)
@@ -158,7 +157,7 @@ double kmv_leaf_sample_size(const kmv_leaf_sample *x, double target, double gues
         *(next > m ? &few : &many) = m;
         m = next > few && next < many ? next : sqrt(fmax(few, 1) * many);
     }
-    return m;
+    return isfinite(many) ? many : m;
 }
 
 double kmv_leaf_sample_keys(const kmv_leaf_sample *x, double m)
