@@ -44,9 +44,9 @@ static const double CLEARLY = 0.85, CHEAP = 0.5;
 /* Times what a look promised: more than that, and the others are asked as well. */
 static const double SURPRISE = 1.5;
 
-/* Times what a look promised: what others may come to, and so spend on an answer. A search in vain
- * takes most of its budget. */
-static const double BESIDE = 0.6;
+/* Times what a look promised: what others may come to, and so spend on an answer, unless all that
+ * was promised is little, times exact's cost. A search in vain takes most of its budget. */
+static const double BESIDE = 0.6, LITTLE = 0.35;
 
 /* Times the samples, at the least, of a product that replaces one whose certificate failed: half
  * the error. */
@@ -183,7 +183,8 @@ static double budget_for(const planning *w, size_t c)
 
     for (size_t other = 0; kmv_candidate_table[other] != NULL; other++) {
         if (other != c && !w->asked[other] && w->promised_s[other] > 0)
-            budget = fmin(budget, BESIDE * w->promised_s[other]);
+            budget = fmin(budget, fmin(w->promised_s[other],
+                                       fmax(BESIDE * w->promised_s[other], LITTLE * w->exact_s)));
     }
     return w->p->options->only > 0 ? INFINITY : budget - w->certify_s;
 }
