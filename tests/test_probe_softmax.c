@@ -539,6 +539,7 @@ static void refusals(void **state)
     refused(&g, "parts=2", KMV_ENOTSUP, "parts");
     refused(&p, "parts=4", KMV_EINVAL, "parts");
     refused(&p, "least_share=-1", KMV_EINVAL, "least_share");
+    refused(&p, "safety=0.9", KMV_EINVAL, "safety");
     refused(&p, "engine=search", KMV_ENOTSUP, "engine = search");
     refused(&g, "engine=leaves,cell=10", KMV_ENOTSUP, "cell");
     g.causal = 1;

@@ -7,6 +7,7 @@
 #include "algo/leaf_engine.h"
 #include "algo/probe.h"
 #include "base/mem.h"
+#include "base/status.h"
 
 typedef struct {
     kmv_probe *search; /* one of the two */
@@ -102,10 +103,13 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
     const kmv_probe_options *o = opt;
-    state *s = kmv_alloc(1, sizeof *s, "state of probe", err);
+    state *s;
     kmv_status st;
 
-    if (s == NULL)
+    if (o->safety > 0 && o->safety < 1)
+        return kmv_fail(err, KMV_EINVAL, "probe: safety: want 0 or a number in [1, 1000], got %g",
+                        o->safety);
+    if ((s = kmv_alloc(1, sizeof *s, "state of probe", err)) == NULL)
         return KMV_ENOMEM;
     s->options = (kmv_leaf_options){.samples = o->samples,
                                     .pilot = o->pilot,

@@ -10,12 +10,9 @@
 #include "base/rng.h"
 
 enum {
-    BLOCKS = 16,      /* looked at before all are */
-    LOOK_ROWS = 128,  /* of their rows, computed in full */
-    LEAF_STRIDE = 4,  /* one leaf in so many is looked at; with fewer, few heavy columns among many
-                         would be overlooked */
-    LOOKED_AT = 2048, /* keys at the least */
-    FEWEST = 2048,    /* points below which exact is never beaten */
+    BLOCKS = 16,          /* looked at before all are */
+    LOOK_ROWS = 128,      /* of their rows, computed in full */
+    FEWEST = 2048,        /* points below which exact is never beaten */
     FEWEST_BESIDE = 4096, /* the same where others are asked beside it */
     PILOT_ROWS = 192,     /* as leaf_engine.c */
     PLAN_FLOPS = 200      /* a key: thresholds and probabilities */
@@ -80,8 +77,7 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
 {
     const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
     const size_t n_q = problem->q->n, n_k = problem->k->n, rows = BLOCKS * u.rows;
-    const size_t most = n_k / LOOKED_AT < LEAF_STRIDE ? n_k / LOOKED_AT : LEAF_STRIDE;
-    const size_t step = n_q / BLOCKS, stride = most > 1 ? most : 1;
+    const size_t step = n_q / BLOCKS, stride = kmv_leaf_plan_stride(n_k);
     const size_t leaves = n_k / u.keys / stride, keys_n = leaves * u.keys;
     const double eps = context->settings->eps / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
     kmv_points q = {0}, k = {0};

@@ -18,8 +18,7 @@ enum {
                   error stays in doubt */
     THRESHOLDS = 10,
     SHIFT = 23,
-    LEAF_STRIDE = 4, /* leaves looked at while comparing thresholds: one in so many; with fewer, few
-                        heavy columns among many would be overlooked */
+    LEAF_STRIDE = 4,  /* leaves looked at while comparing thresholds: one in so many at the most */
     LOOKED_AT = 2048, /* columns at the least, where there are so many */
     ROW_PAD = 16,     /* else the rows of a block would meet in one set of the cache */
     HALVES = 2        /* of the pilot, each summed up by one thread */
@@ -72,6 +71,13 @@ void kmv_leaf_plan_clear(kmv_leaf_plan *plan)
     kmv_free(plan->prior2);
     kmv_free(plan->seen);
     *plan = (kmv_leaf_plan){0};
+}
+
+size_t kmv_leaf_plan_stride(size_t n_k)
+{
+    const size_t most = n_k / LOOKED_AT;
+
+    return most < 1 ? 1 : most < LEAF_STRIDE ? most : LEAF_STRIDE;
 }
 
 int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *scores, size_t block,
@@ -334,8 +340,7 @@ static int best_threshold(const survey *s, const forecast *f, double eps, kmv_le
     const size_t n_k = s->problem->k->n;
     /* Values of square 1, for every head. */
     const double target = eps * eps * (double)n_k * (double)kmv_problem_heads(s->problem);
-    const size_t most = n_k / LOOKED_AT;
-    const size_t stride = most < 1 ? 1 : most < LEAF_STRIDE ? most : LEAF_STRIDE;
+    const size_t stride = kmv_leaf_plan_stride(n_k);
     double least = INFINITY, guess = 0;
     int best = THRESHOLDS - 1, worse = 0;
 

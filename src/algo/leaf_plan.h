@@ -40,6 +40,10 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 uint64_t key, kmv_cost *cost, kmv_error *err);
 void kmv_leaf_plan_clear(kmv_leaf_plan *plan);
 
+/** One leaf in so many of n_k keys is enough to compare plans by; with fewer, few heavy columns
+ *  among many would be overlooked. */
+size_t kmv_leaf_plan_stride(size_t n_k);
+
 /** Whether the block visits the leaf. partial: kmv_leaf_scores_partial of the block. */
 int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *scores, size_t block,
                          size_t leaf, size_t partial);

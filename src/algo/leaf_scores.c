@@ -9,8 +9,8 @@
 #include "gauss/pack.h"
 
 enum {
-    WIDE = 16, /* what tiles want rows to be multiples of */
-    SOFTMAX_STRIDE = 2
+    WIDE = 16,         /* what tiles want rows to be multiples of */
+    SOFTMAX_STRIDE = 2 /* softmax: one row in so many is scored */
 };
 
 void kmv_leaf_scores_clear(kmv_leaf_scores *s)
@@ -75,9 +75,8 @@ static kmv_status centroids(const kmv_points *k, const kmv_leaf_set *keys, int t
     return KMV_OK;
 }
 
-/* One row of so many is scored, softmax: the rows of a block are alike, and shares of a quarter of
- * them choose leaves as well (docs/attention.md). Masses of gauss, relative to 1, are each row's
- * own. */
+/* The rows of a block are alike, and shares of half of them choose leaves as well
+ * (docs/attention.md). Masses of gauss, relative to 1, are each row's own. */
 static size_t scored_stride(const kmv_problem *problem)
 {
     return problem->matrix == KMV_SOFTMAX ? SOFTMAX_STRIDE : 1;
@@ -90,14 +89,16 @@ typedef struct {
     size_t stride;
 } scoring;
 
-/* Add a scored row to the shares of its block. slot: among the scored. */
+/* Add a scored row to the shares of its block. slot: among the scored; an empty one only gets its
+ * top. */
 static void score_row(const scoring *x, size_t slot, size_t n, float *row, kmv_leaf_scores *s)
 {
     const size_t first = slot * x->stride, block = first / x->queries->each;
     const size_t seen =
         (kmv_leaf_seen(x->problem, kmv_leaf_row(x->rows, slot)) + x->keys->each - 1) /
         x->keys->each;
-    const float root = sqrtf((float)x->queries->each / (float)x->stride);
+    const size_t each = x->queries->each / x->stride, left = x->rows->n - slot / each * each;
+    const float root = sqrtf((float)(left < each ? left : each));
     float sum, top;
 
     for (size_t l = seen; l < n; l++)
@@ -105,7 +106,8 @@ static void score_row(const scoring *x, size_t slot, size_t n, float *row, kmv_l
     sum = x->keys->unit.tile->soften(row, n, &top);
     if (x->problem->matrix == KMV_GAUSS) /* masses themselves, of whole leaves */
         sum = exp2f(-top) / (float)x->keys->each;
-    x->keys->unit.tile->add_squares(row, 1 / (sum * root), n, s->share + block * s->ld);
+    if (slot < x->rows->n)
+        x->keys->unit.tile->add_squares(row, 1 / (sum * root), n, s->share + block * s->ld);
     for (size_t i = 0; i < x->stride; i++)
         s->top[first + i] = top;
 }
@@ -124,12 +126,14 @@ static void score_block(const scoring *x, size_t block, float *e, kmv_leaf_score
                  x->centres->data, x->centres->offset, whole, x->rows->d, x->rows->parts, e, s->ld);
     for (size_t i = 0; i < blocks * u->rows / x->stride; i++)
         score_row(x, block * u->rows + i, n, e + i * s->ld, s);
-    for (size_t m = first * s->ld; m < (first + blocks) * s->ld; m++)
-        s->share[m] = sqrtf(s->share[m]);
+    for (size_t b = first; b < first + blocks; b++) {
+        for (size_t l = 0; l < n; l++)
+            s->share[b * s->ld + l] = sqrtf(s->share[b * s->ld + l]);
+    }
 }
 
-/* The rows to be scored, in the middle of each `stride`; NULL where it is all. Beyond the end the
- * last one is repeated. */
+/* The rows to be scored, in the middle of each `stride`. Beyond the end the last one is repeated.
+ */
 static kmv_status pack_rows(scoring *x, const kmv_leaf_frame *frame, size_t blocks, size_t **which,
                             kmv_leaf_set *rows, int threads, kmv_cost *cost, kmv_error *err)
 {

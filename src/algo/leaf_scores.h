@@ -7,14 +7,14 @@
 /**
  * Predicted share of leaf l in row i. Softmax: size_l exp(logit of its centroid) over the sum of
  * these, the first term of the leaf's log mass around its centroid; gauss: size_l times the entry
- * of its centroid, its mass. A block's share is the root mean square of its rows', since squared
- * errors add up.
+ * of its centroid, its mass. A block's share is the root mean square of its rows' (softmax: of
+ * every second one), since squared errors add up.
  */
 typedef struct {
     size_t blocks, leaves, ld; /* ld: floats a block of share */
     float *share;              /* blocks x ld; 0 where the mask hides the leaf from the block */
-    float *top; /* per query slot: the largest centroid exponent; not above the row's largest, but
-                   for a leaf that a causal row sees in part */
+    float *top; /* per query slot: the largest centroid exponent, softmax of the row itself or its
+                   neighbour; near the row's largest, but not to be relied on */
 } kmv_leaf_scores;
 
 /** Centroids of the keys in leaves of keys->each, then shares. queries and keys are packed.
