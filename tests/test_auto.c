@@ -2,64 +2,19 @@
  * certificate fails. */
 #include "check.h"
 
-#include <gsl/gsl_randist.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "algo/candidate.h"
-#include "algo/speeds.h"
 #include "attention.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/synth.h"
 #include "gauss/reference.h"
+#include "normal_problem.h"
 #include "softmax_points.h"
 
-/* iid points with d = 16 and sigma = 1.5: entries have mean (1 + 2/sigma^2)^-8 = 0.0062 and mean
- * square (1 + 4/sigma^2)^-8 = 2.8e-4, spread over all pairs, so that F2 = 2.8e-4 n^2 and eps = 1
- * asks for m = n / (1 + eps^2 n / F2) = 0.36 n columns at n = 2048. */
-enum { N = 2048, D = 16 };
-static const double SIGMA = 1.5;
-
-typedef struct {
-    kmv_points q, k;
-    kmv_problem problem;
-    double *x, *y, *exact;
-    size_t n, r;
-} fixture;
-
-static void make(fixture *f, size_t n, size_t r, int causal, double sigma)
-{
-    gsl_rng *rng = kmv_rng_create(kmv_stream_key(8, "auto", n), NULL);
-    kmv_error err = {""};
-
-    *f = (fixture){.n = n, .r = r};
-    CHECK_OK(kmv_points_init(&f->q, n, D, &err));
-    CHECK_OK(kmv_points_init(&f->k, n, D, &err));
-    for (size_t l = 0; l < D; l++) {
-        for (size_t i = 0; i < n; i++) {
-            f->q.x[i * f->q.ld + l] = (float)gsl_ran_gaussian(rng, 1);
-            f->k.x[i * f->k.ld + l] = (float)gsl_ran_gaussian(rng, 1);
-        }
-    }
-    gsl_rng_free(rng);
-    f->problem = (kmv_problem){
-        .q = &f->q, .k = &f->k, .matrix = KMV_GAUSS, .sigma = sigma, .causal = causal};
-    f->x = calloc(n * r, sizeof *f->x);
-    f->y = calloc(n * r, sizeof *f->y);
-    f->exact = calloc(n * r, sizeof *f->exact);
-    for (size_t j = 0; j < n * r; j++)
-        f->x[j] = 1;
-}
-
-static void clear(fixture *f)
-{
-    kmv_points_clear(&f->q);
-    kmv_points_clear(&f->k);
-    free(f->x);
-    free(f->y);
-    free(f->exact);
-}
+enum { N = 2048 };
 
 static kmv_settings settings(double eps, int threads)
 {
@@ -69,7 +24,7 @@ static kmv_settings settings(double eps, int threads)
         .eps = eps, .delta = 0.01, .r = 1, .threads = threads, .isa = "portable", .seed = 3};
 }
 
-static kmv_plan *plan_of(const fixture *f, const char *name, const char *options,
+static kmv_plan *plan_of(const normal_problem *f, const char *name, const char *options,
                          const kmv_settings *s)
 {
     kmv_plan *plan = NULL;
@@ -80,7 +35,7 @@ static kmv_plan *plan_of(const fixture *f, const char *name, const char *options
 }
 
 /* One product of a new plan; the report's text lives as long as the plan that is returned. */
-static kmv_plan *product(fixture *f, const char *options, double eps, kmv_report *report)
+static kmv_plan *product(normal_problem *f, const char *options, double eps, kmv_report *report)
 {
     kmv_settings s = settings(eps, 1);
     kmv_error err = {""};
@@ -95,7 +50,7 @@ static kmv_plan *product(fixture *f, const char *options, double eps, kmv_report
     return plan;
 }
 
-static double error_of(fixture *f)
+static double error_of(normal_problem *f)
 {
     double error2 = 0, x2 = 0;
     kmv_error err = {""};
@@ -130,12 +85,12 @@ static void exact_where_sampling_cannot_win(void **state)
     (void)state;
     for (size_t c = 0; c < 3; c++) {
         const kmv_settings s = settings(cases[c].eps, 1);
-        fixture f;
+        normal_problem f;
         kmv_report report;
         kmv_error err = {""};
         kmv_plan *plan, *exact;
 
-        make(&f, cases[c].n, 1, 0, cases[c].sigma);
+        normal_make(&f, cases[c].n, 1, 0, cases[c].sigma);
         plan = product(&f, "", cases[c].eps, &report);
         check_text(&report, "auto: exact", cases[c].why);
         assert_string_equal(report.bound_kind, "");
@@ -148,7 +103,7 @@ static void exact_where_sampling_cannot_win(void **state)
         assert_memory_equal(f.y, f.exact, f.n * sizeof *f.y);
         kmv_plan_destroy(exact);
         kmv_plan_destroy(plan);
-        clear(&f);
+        normal_clear(&f);
     }
 }
 
@@ -159,12 +114,12 @@ static void samples_and_keeps_eps(void **state)
     (void)state;
     for (size_t kind = 0; kind < 5; kind++) {
         gsl_rng *rng = kmv_rng_create(kind, NULL);
-        fixture f;
+        normal_problem f;
         kmv_report report;
         kmv_plan *plan;
         double error;
 
-        make(&f, N, kind == 3 ? 2 : 1, kind == 4, SIGMA);
+        normal_make(&f, N, kind == 3 ? 2 : 1, kind == 4, NORMAL_SIGMA);
         for (size_t j = 0; j < f.n * f.r && kind > 0; j++)
             f.x[j] = kind == 1 ? fabs(gsl_ran_gaussian(rng, 1)) : gsl_ran_gaussian(rng, 1);
         if (kind == 2)
@@ -180,7 +135,7 @@ static void samples_and_keeps_eps(void **state)
         assert_true(report.t_certify_s > 0);
         assert_true(report.apply.pairs < 0.8 * kmv_problem_pairs(&f.problem));
         kmv_plan_destroy(plan);
-        clear(&f);
+        normal_clear(&f);
         gsl_rng_free(rng);
     }
 }
@@ -189,13 +144,13 @@ static void samples_and_keeps_eps(void **state)
  * growth a bad product is returned, with a bound that says so. */
 static void failing_certificate(void **state)
 {
-    fixture f;
+    normal_problem f;
     kmv_report report;
     kmv_plan *plan;
     double error;
 
     (void)state;
-    make(&f, N, 1, 0, SIGMA);
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
     /* No column or one, and an error of that tells nothing of how many are needed. */
     plan = product(&f, "effort=0.001,rows=64,only=importance", 1, &report);
     check_text(&report, "auto: importance", "then exact, since after 2 products");
@@ -217,7 +172,7 @@ static void failing_certificate(void **state)
     error = error_of(&f);
     assert_true(error <= 1 && report.bound >= error);
     kmv_plan_destroy(plan);
-    clear(&f);
+    normal_clear(&f);
 }
 
 /* A tenth of the samples: the first product of each of several seeds fails, the mean of it and a
@@ -262,13 +217,13 @@ static void searches_for_neighbours(void **state)
 {
     gsl_rng *rng = kmv_rng_create(21, NULL);
     double *first;
-    fixture f;
+    normal_problem f;
 
     (void)state;
-    make(&f, 2 * N, 1, 0, 1);
+    normal_make(&f, 2 * N, 1, 0, 1);
     first = calloc(f.n, sizeof *first);
     for (size_t i = 0; i < f.n; i++) {
-        for (size_t l = 0; l < D; l++) {
+        for (size_t l = 0; l < NORMAL_D; l++) {
             f.k.x[i * f.k.ld + l] *= 2;
             f.q.x[i * f.q.ld + l] = f.k.x[i * f.k.ld + l] + (float)gsl_ran_gaussian(rng, 0.1);
         }
@@ -300,7 +255,7 @@ static void searches_for_neighbours(void **state)
         assert_true(report.prepare.pairs + report.apply.pairs < 0.25 * (double)f.n * (double)f.n);
     }
     free(first);
-    clear(&f);
+    normal_clear(&f);
     gsl_rng_free(rng);
 }
 
@@ -311,14 +266,14 @@ static void runs_of_neighbours(void **state)
 {
     kmv_error err = {""};
     kmv_points points = {0};
-    fixture f = {.n = 4096, .r = 1};
+    normal_problem f = {.n = 4096, .r = 1};
     uint32_t seed = 5;
     kmv_settings s = settings(0.1, 2);
     kmv_report report;
     kmv_plan *plan;
 
     (void)state;
-    clusters(&points, f.n, D, 64, 4, 1.4, 1, 5);
+    clusters(&points, f.n, NORMAL_D, 64, 4, 1.4, 1, 5);
     f.problem = (kmv_problem){.q = &points, .k = &points, .matrix = KMV_GAUSS, .sigma = 2};
     f.x = calloc(f.n, sizeof *f.x);
     f.y = calloc(f.n, sizeof *f.y);
@@ -341,7 +296,7 @@ static void scattered_neighbours(void **state)
 {
     kmv_dataset d = {0};
     kmv_error err = {""};
-    fixture f = {.n = 32768, .r = 1};
+    normal_problem f = {.n = 32768, .r = 1};
 
     (void)state;
     CHECK_OK(kmv_generate("planted", "n=32768,d=64", 7, &d, &err));
@@ -366,14 +321,45 @@ static void scattered_neighbours(void **state)
     free(f.y);
 }
 
+/* Of 2048 queries 512 are searched further than planned, to see what a search would miss: one
+ * entry of about 1 among them is an error of 1/512^(1/2) = 0.044. For eps = 0.03 no search can be
+ * trusted, and none is begun; for 0.3 it is. */
+static void no_search_that_nobody_can_judge(void **state)
+{
+    const double eps[2] = {0.03, 0.3};
+    const char *start[2] = {"auto: exact (", "auto: probe with "};
+    const char *part[2] = {"no other plan is expected", "exact 1 ("};
+    kmv_dataset d = {0};
+    kmv_error err = {""};
+    normal_problem f = {.n = N, .r = 1};
+
+    (void)state;
+    CHECK_OK(kmv_generate("planted", "n=2048,d=64", 7, &d, &err));
+    f.problem = (kmv_problem){.q = &d.q, .k = &d.k, .matrix = KMV_GAUSS, .sigma = 1};
+    f.x = calloc(f.n, sizeof *f.x);
+    f.y = calloc(f.n, sizeof *f.y);
+    for (size_t j = 0; j < f.n; j++)
+        f.x[j] = j % 2 == 0 ? 1 : -1;
+    for (size_t e = 0; e < 2; e++) {
+        kmv_report report;
+        kmv_plan *plan = product(&f, "certify=none", eps[e], &report);
+
+        check_text(&report, start[e], part[e]);
+        kmv_plan_destroy(plan);
+    }
+    kmv_dataset_clear(&d);
+    free(f.x);
+    free(f.y);
+}
+
 static void kinds_of_certificates(void **state)
 {
-    fixture f;
+    normal_problem f;
     kmv_report report;
     kmv_plan *plan;
 
     (void)state;
-    make(&f, N, 1, 0, SIGMA);
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
     plan = product(&f, "certify=range", 1, &report);
     assert_string_equal(report.bound_kind, "range");
     assert_true(report.bound >= error_of(&f) && report.err_est <= 1);
@@ -383,7 +369,7 @@ static void kinds_of_certificates(void **state)
     assert_true(isnan(report.bound) && isnan(report.t_certify_s));
     assert_true(report.err_est > 0.4 && report.err_est < 1); /* what was predicted */
     kmv_plan_destroy(plan);
-    clear(&f);
+    normal_clear(&f);
 }
 
 /* eps that float32 does not reach. */
@@ -391,16 +377,16 @@ static void float64_for_small_eps(void **state)
 {
     (void)state;
     for (size_t n = 200; n <= N; n += N - 200) {
-        fixture f;
+        normal_problem f;
         kmv_report report;
         kmv_plan *plan;
 
-        make(&f, n, 1, 1, SIGMA);
+        normal_make(&f, n, 1, 1, NORMAL_SIGMA);
         plan = product(&f, "", 1e-7, &report);
         check_text(&report, "auto: exact-f64", "float32 may be off by");
         assert_true(error_of(&f) <= 1e-12);
         kmv_plan_destroy(plan);
-        clear(&f);
+        normal_clear(&f);
     }
 }
 
@@ -408,13 +394,13 @@ static void float64_for_small_eps(void **state)
 static void repeatable(void **state)
 {
     double *first;
-    fixture f;
+    normal_problem f;
     size_t calls;
     kmv_error err = {""};
     kmv_report report;
 
     (void)state;
-    make(&f, N, 1, 0, SIGMA);
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
     first = calloc(f.n, sizeof *first);
     for (int threads = 1; threads <= 2; threads++) {
         const kmv_settings s = settings(1, threads);
@@ -428,22 +414,22 @@ static void repeatable(void **state)
             CHECK_OK(kmv_plan_apply(plan, f.x, 1, f.y, &report, &err));
             assert_memory_not_equal(first, f.y, f.n * sizeof *first);
         }
-        /* inputs are two sets of n x D floats */
-        assert_true(report.mem_peak_b <= 3 * 2 * N * D * sizeof(float) + 1e6);
+        /* inputs are two sets of n x NORMAL_D floats */
+        assert_true(report.mem_peak_b <= 3 * 2 * N * NORMAL_D * sizeof(float) + 1e6);
         kmv_plan_destroy(plan);
     }
     free(first);
-    clear(&f);
+    normal_clear(&f);
 }
 
 static void zero_and_forced(void **state)
 {
-    fixture f;
+    normal_problem f;
     kmv_report report;
     kmv_plan *plan;
 
     (void)state;
-    make(&f, N, 1, 0, SIGMA);
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
     plan = product(&f, "only=exact", 1, &report);
     check_text(&report, "auto: exact, as asked", "");
     kmv_plan_destroy(plan);
@@ -452,201 +438,31 @@ static void zero_and_forced(void **state)
     plan = product(&f, "only=importance", 1, &report);
     CHECK_CLOSE(f.y[5], 0, 0);
     kmv_plan_destroy(plan);
-    clear(&f);
-    make(&f, 100, 1, 0, SIGMA); /* the only candidate, although n is small */
+    normal_clear(&f);
+    normal_make(&f, 100, 1, 0, NORMAL_SIGMA); /* the only candidate, although n is small */
     plan = product(&f, "only=importance,rows=8", 1, &report);
     check_text(&report, "auto: ", "importance");
     kmv_plan_destroy(plan);
-    clear(&f);
-    make(&f, 1, 1, 1, SIGMA);
+    normal_clear(&f);
+    normal_make(&f, 1, 1, 1, NORMAL_SIGMA);
     plan = product(&f, "", 0.1, &report);
     assert_true(error_of(&f) <= 1e-5);
     kmv_plan_destroy(plan);
-    clear(&f);
+    normal_clear(&f);
 }
 
-/* ---- what it plans with ---------------------------------------------------------------------- */
-
-static kmv_prepare_context context_of(const kmv_settings *s, kmv_cost *cost, char *text)
+static void measured_speeds(void **state)
 {
-    return (kmv_prepare_context){.settings = s,
-                                 .tile = kmv_tile_best(),
-                                 .threads = 1,
-                                 .key = 5,
-                                 .cost = cost,
-                                 .text = text,
-                                 .text_size = 1};
-}
-
-/* Rows of the pilot are rows of the matrix, column norms are theirs, and what is computed first
- * stays when more are added. */
-static void pilot(void **state)
-{
-    enum { SIZE = 90 };
-    const kmv_settings s = settings(1, 1);
-    kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
-    double e[SIZE] = {0}, row[SIZE], c2[SIZE], want[SIZE] = {0};
-    int seen[SIZE] = {0};
-    kmv_error err = {""};
-    kmv_pilot p;
-    fixture f;
-
-    (void)state;
-    make(&f, SIZE, 1, 1, SIGMA);
-    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 1000, &err));
-    assert_int_equal(p.capacity, SIZE);
-    CHECK_OK(kmv_pilot_extend(&p, 7, &cost, &err));
-    CHECK_OK(kmv_pilot_extend(&p, 1000, &cost, &err));
-    assert_int_equal(p.count, SIZE);
-    CHECK_CLOSE(cost.pairs, SIZE * SIZE, 0);
-    for (size_t j = 0; j < SIZE; j++) { /* column j of the matrix, as float64 sees it */
-        e[j] = 1;
-        CHECK_OK(kmv_reference_product(&f.problem, NULL, SIZE, e, 1, 1, row, &err));
-        e[j] = 0;
-        for (size_t i = 0; i < SIZE; i++) {
-            /* entries to 1e-5: |p|^2 / sigma^2 < 20 */
-            CHECK_CLOSE((double)p.entries[i * p.ld + j], row[p.rows[i]], 1e-5);
-            want[j] += row[i] * row[i];
-        }
-    }
-    for (size_t i = 0; i < SIZE; i++)
-        seen[p.rows[i]]++;
-    kmv_pilot_column_norms(&p, 0, 1, c2);
-    for (size_t i = 0; i < SIZE; i++) {
-        assert_int_equal(seen[i], 1); /* every row once */
-        CHECK_CLOSE(c2[i], want[i], 3e-5 * (1 + want[i]));
-    }
-    kmv_pilot_drop_entries(&p);
-    assert_null(p.entries);
-    kmv_pilot_clear(&p);
-    clear(&f);
-}
-
-/* Whether the keys are packed beforehand or some at a time (960, so in two parts), a row has the
- * same entries: equal points in equal places of a group give equal bits. */
-static void pilot_of_unpacked_keys(void **state)
-{
-    enum { SIZE = 1000, ROWS = 5 };
-    const kmv_settings s = settings(1, 1);
-    kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
-    kmv_error err = {""};
-    kmv_pilot p[2];
-    fixture f;
-
-    (void)state;
-    make(&f, SIZE, 1, 0, SIGMA);
-    for (size_t packed = 0; packed < 2; packed++) {
-        CHECK_OK(kmv_pilot_init(&p[packed], &f.problem, &context, ROWS, &err));
-        if (packed)
-            CHECK_OK(kmv_pilot_pack_keys(&p[packed], &cost, &err));
-        CHECK_OK(kmv_pilot_extend(&p[packed], ROWS, &cost, &err));
-    }
-    assert_int_equal(p[0].keys.n, 0);
-    for (size_t i = 0; i < ROWS; i++)
-        assert_memory_equal(p[0].entries + i * p[0].ld, p[1].entries + i * p[1].ld,
-                            SIZE * sizeof(float));
-    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p[0], 0.5), kmv_pilot_oracle_pairs(&p[1], 0.5), 0);
-    kmv_pilot_clear(&p[0]);
-    kmv_pilot_clear(&p[1]);
-    clear(&f);
-}
-
-/* All points in one place: entries 1, F2 = n^2, and eps = 8 needs 1 / (1/64 + 64/64^2) = 32
- * columns. Then keys a hundred sigma away but for one: one pair a row. */
-static void oracle_by_hand(void **state)
-{
-    enum { SIZE = 64 };
-    const kmv_settings s = settings(1, 1);
-    kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
-    kmv_error err = {""};
-    kmv_pilot p;
-    fixture f;
-
-    (void)state;
-    make(&f, SIZE, 1, 0, 1);
-    memset(f.q.x, 0, SIZE * f.q.ld * sizeof *f.q.x);
-    memset(f.k.x, 0, SIZE * f.k.ld * sizeof *f.k.x);
-    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
-    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
-    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 8), 32, 1e-3);
-    kmv_pilot_clear(&p);
-    for (size_t j = 0; j < SIZE; j++)
-        f.k.x[j * f.k.ld] = j == 9 ? 0 : 100;
-    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
-    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
-    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 0.1), 1, 1e-9);
-    kmv_pilot_clear(&p);
-    clear(&f);
-}
-
-/* Known values of chi^2, and matrices whose directions are known: all columns equal, none alike. */
-static void directions(void **state)
-{
-    enum { SIZE = 64 };
-    const kmv_settings s = settings(1, 1);
-    kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
-    kmv_error err = {""};
-    kmv_pilot p;
-    fixture f;
-
-    (void)state;
-    CHECK_CLOSE(kmv_error_safety(1, 0.01), 2.5758293035489, 1e-9); /* the normal's 0.995 */
-    CHECK_CLOSE(kmv_error_safety(2, 0.05), sqrt(-log(0.05)), 1e-9);
-    /* sqrt(1 + 2.3263 sqrt(2 / nu)) for large nu; and no step where the formula changes */
-    CHECK_CLOSE(kmv_error_safety(1e6, 0.01), 1.001644, 2e-6);
-    CHECK_CLOSE(kmv_error_safety(1000, 0.01), kmv_error_safety(1001, 0.01), 1e-4);
-    for (size_t alike = 0; alike < 2; alike++) {
-        make(&f, SIZE, 1, 0, 1);
-        for (size_t i = 0; i < SIZE; i++) {
-            for (size_t l = 0; l < D; l++)
-                f.q.x[i * f.q.ld + l] = f.k.x[i * f.k.ld + l] = alike || l > 0 ? 0 : 100 * (float)i;
-        }
-        CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
-        CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
-        CHECK_CLOSE(kmv_pilot_directions(&p, 8), alike ? 1 : SIZE, 1e-3);
-        kmv_pilot_clear(&p);
-        clear(&f);
-    }
-}
-
-static void speeds(void **state)
-{
-    const kmv_settings s = settings(1, 1);
-    const kmv_speeds narrow = kmv_speeds_nominal(kmv_tile_best(), 16, 1);
-    const kmv_speeds wide = kmv_speeds_nominal(kmv_tile_best(), 64, 8);
-    kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
-    kmv_error err = {""};
-    kmv_speeds measured = {0};
+    normal_problem f;
     kmv_report report;
     kmv_plan *plan;
-    kmv_pilot p;
-    fixture f;
 
     (void)state;
-    assert_true(narrow.pair_s > 0 && wide.pair_s > narrow.pair_s);
-    make(&f, 200, 1, 1, SIGMA);
-    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
-    CHECK_OK(kmv_speeds_measure(&p, 1, &measured, &err));
-    assert_true(measured.pair_s >= 0 && isfinite(measured.pair_s));
-    assert_true(measured.flop_s >= 0 && isfinite(measured.flop_s));
-    assert_true(measured.byte_s >= 0 && isfinite(measured.byte_s));
-    kmv_pilot_clear(&p);
-    clear(&f);
-    make(&f, N, 1, 0, SIGMA);
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
     plan = product(&f, "calibrate=measured,only=importance", 1, &report);
     check_text(&report, "auto: importance", "by predicted cost");
     kmv_plan_destroy(plan);
-    clear(&f);
+    normal_clear(&f);
 }
 
 int main(void)
@@ -659,15 +475,12 @@ int main(void)
         cmocka_unit_test(searches_for_neighbours),
         cmocka_unit_test(runs_of_neighbours),
         cmocka_unit_test(scattered_neighbours),
+        cmocka_unit_test(no_search_that_nobody_can_judge),
         cmocka_unit_test(kinds_of_certificates),
         cmocka_unit_test(float64_for_small_eps),
         cmocka_unit_test(repeatable),
         cmocka_unit_test(zero_and_forced),
-        cmocka_unit_test(pilot),
-        cmocka_unit_test(pilot_of_unpacked_keys),
-        cmocka_unit_test(oracle_by_hand),
-        cmocka_unit_test(directions),
-        cmocka_unit_test(speeds),
+        cmocka_unit_test(measured_speeds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

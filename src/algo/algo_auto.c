@@ -19,6 +19,7 @@ enum {
     FEW_KEYS = 32768,  /* fewer are packed at once: packing them twice would show */
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
     FEW = 4096,        /* points, below which an answer takes a third of exact's time */
+    FEW_ROWS = 32,     /* that say so much more surely whether to ask at all */
     FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
@@ -87,6 +88,7 @@ typedef struct {
     const kmv_problem *problem;
     const opts *options;
     double eps, delta;
+    int few; /* points */
     kmv_pilot pilot;
     const kmv_candidate *chosen; /* NULL: exact */
     void *state;                 /* of the chosen candidate */
@@ -302,12 +304,11 @@ static kmv_status turn_away(planning *w, size_t *left, kmv_error *err)
 {
     planner *p = w->p;
     const opts *o = p->options;
-    const int few = p->problem->q->n < FEW || p->problem->k->n < FEW;
 
     *left = 0;
     for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
-        const double hopeless = w->promised_s[c] > 0 ? CLEARLY : few ? HOPELESS_FEW : HOPELESS;
+        const double hopeless = w->promised_s[c] > 0 ? CLEARLY : p->few ? HOPELESS_FEW : HOPELESS;
         double least_s = 0;
         kmv_status st;
 
@@ -413,6 +414,10 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     }
     if (left > 0 && (st = turn_away(w, &left, err)) != KMV_OK)
         return st;
+    if (left > 0 && p->few && p->options->only == 0 &&
+        ((st = kmv_pilot_extend(&p->pilot, FEW_ROWS, w->context->cost, err)) != KMV_OK ||
+         (st = turn_away(w, &left, err)) != KMV_OK))
+        return st;
     if (left == 0) {
         if (*best < CANDIDATES_MAX) /* the look's plan, dearer than promised, is what there is */
             say(w, *best);
@@ -471,6 +476,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
         return KMV_ENOMEM;
     p->problem = problem;
     p->options = o;
+    p->few = problem->q->n < FEW || problem->k->n < FEW;
     p->eps = context->settings->eps;
     p->delta = context->settings->delta;
     p->text = context->text;

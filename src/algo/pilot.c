@@ -196,6 +196,7 @@ static void count_entries(kmv_pilot *pilot, size_t first)
             bin = bin < KMV_PILOT_BINS ? bin : KMV_PILOT_BINS - 1;
             pilot->mass[bin] += (double)row[j] * (double)row[j];
             pilot->number[bin] += 1;
+            pilot->largest = fmax(pilot->largest, (double)row[j]);
         }
     }
 }

@@ -28,6 +28,7 @@ typedef struct {
     size_t ld;
     double mass[KMV_PILOT_BINS], number[KMV_PILOT_BINS]; /* of entries in [2^-b-1, 2^-b): squares
                                                             and count; the last: all smaller ones */
+    double largest;                                      /* entry */
 } kmv_pilot;
 
 /**

@@ -200,22 +200,30 @@ static double search_s(const kmv_problem *problem, double eps, const kmv_speeds 
 }
 
 /* A large entry found costs as much as so many sampled columns (NS_HIT of probe_plan.c, and what
- * the product pays); the forecast aims at eps / safety, but at a quarter of the sample. */
-static const double LARGE = 120, AIM = 1.6;
+ * the product pays); the forecast takes a quarter of the sample, which is twice the error. */
+static const double LARGE = 120, SAMPLED_AIM = 2;
 
-/* The search, and the entries and the sample that it would lead to; or the sample alone. */
+/* The search, and the entries and the sample that it would lead to; or the sample alone. No search
+ * is trusted beyond one large entry missed among the rows that are looked at before it. */
 static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
                         const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                         double *least_s, kmv_error *err)
 {
-    const double aim = AIM * context->settings->eps, n_q = (double)problem->q->n;
+    const double eps = context->settings->eps, n_q = (double)problem->q->n;
+    const double aim = eps / planned.safety;
     double alone = 0, after = 0;
 
     (void)err;
     if (pilot->count > 0) {
-        alone = applies * n_q * kmv_pilot_sampled_pairs(pilot, aim) * speeds->pair_s;
-        after = applies * n_q * kmv_pilot_split_pairs(pilot, aim, LARGE) * speeds->pair_s +
-                search_s(problem, context->settings->eps, speeds);
+        const double seen = floor(n_q / (double)kmv_probe_wide_step(problem->q->n, aim));
+        const double left2 = aim * aim - pilot->largest * pilot->largest / seen;
+
+        alone = applies * n_q * kmv_pilot_sampled_pairs(pilot, SAMPLED_AIM * aim) * speeds->pair_s;
+        after = left2 > 0 ? applies * n_q *
+                                    kmv_pilot_split_pairs(pilot, SAMPLED_AIM * sqrt(left2), LARGE) *
+                                    speeds->pair_s +
+                                search_s(problem, eps, speeds)
+                          : INFINITY;
     }
     *least_s = pass_s(problem, speeds) + fmin(alone, after);
     return KMV_OK;

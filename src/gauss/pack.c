@@ -106,14 +106,31 @@ typedef struct {
     int gauss;
 } packing;
 
+/* a'b in double. Four partial sums that stay in registers, or the additions would wait for each
+ * other. */
+static double dot_product(const float *a, const double *b, size_t count)
+{
+    double sum[4] = {0};
+    size_t l;
+
+    for (l = 0; l + 4 <= count; l += 4) {
+        sum[0] += (double)a[l] * b[l];
+        sum[1] += (double)a[l + 1] * b[l + 1];
+        sum[2] += (double)a[l + 2] * b[l + 2];
+        sum[3] += (double)a[l + 3] * b[l + 3];
+    }
+    for (; l < count; l++)
+        sum[0] += (double)a[l] * b[l];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 /* Coordinates l0 .. l0 + count - 1 of one point, into column s of its group; their part of
- * |value|^2 and of value.centre. Four partial sums, or the additions would wait for each other. */
+ * |value|^2 and of value.centre. */
 static void pack_part(const packing *g, const float *row, size_t l0, size_t count, size_t width,
                       float *x, double *norm2, double *dot)
 {
-    enum { PARTS = 4 };
     float value[CHUNK];
-    double norms[PARTS] = {0}, dots[PARTS] = {0};
+    double exact[CHUNK];
     const double *centre = g->centre + l0;
 
     if (g->points->origin != NULL) {
@@ -127,12 +144,11 @@ static void pack_part(const packing *g, const float *row, size_t l0, size_t coun
     }
     for (size_t l = 0; l < count; l++) {
         x[(l0 + l) * width] = value[l];
-        norms[l % PARTS] += (double)value[l] * (double)value[l];
+        exact[l] = (double)value[l];
     }
-    for (size_t l = 0; l < count && !g->gauss; l++)
-        dots[l % PARTS] += (double)value[l] * centre[l];
-    *norm2 += (norms[0] + norms[1]) + (norms[2] + norms[3]);
-    *dot += (dots[0] + dots[1]) + (dots[2] + dots[3]);
+    *norm2 += dot_product(value, exact, count);
+    if (!g->gauss)
+        *dot += dot_product(value, centre, count);
 }
 
 static void split_group(kmv_packed *p, size_t group)

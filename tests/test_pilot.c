@@ -1,0 +1,199 @@
+/* What the planner plans with: rows of a pilot, what an oracle would need by them, and speeds. */
+#include "check.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "algo/candidate.h"
+#include "algo/speeds.h"
+#include "gauss/reference.h"
+#include "normal_problem.h"
+
+static const kmv_settings settings = {.eps = 1, .delta = 0.01, .r = 1, .threads = 1, .seed = 3};
+
+static kmv_prepare_context context_of(const kmv_settings *s, kmv_cost *cost, char *text)
+{
+    return (kmv_prepare_context){.settings = s,
+                                 .tile = kmv_tile_best(),
+                                 .threads = 1,
+                                 .key = 5,
+                                 .cost = cost,
+                                 .text = text,
+                                 .text_size = 1};
+}
+
+/* Rows of the pilot are rows of the matrix, column norms are theirs, and what is computed first
+ * stays when more are added. */
+static void pilot(void **state)
+{
+    enum { SIZE = 90 };
+    const kmv_settings s = settings;
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    double e[SIZE] = {0}, row[SIZE], c2[SIZE], want[SIZE] = {0};
+    int seen[SIZE] = {0};
+    kmv_error err = {""};
+    kmv_pilot p;
+    normal_problem f;
+
+    (void)state;
+    normal_make(&f, SIZE, 1, 1, NORMAL_SIGMA);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 1000, &err));
+    assert_int_equal(p.capacity, SIZE);
+    CHECK_OK(kmv_pilot_extend(&p, 7, &cost, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 1000, &cost, &err));
+    assert_int_equal(p.count, SIZE);
+    CHECK_CLOSE(cost.pairs, SIZE * SIZE, 0);
+    for (size_t j = 0; j < SIZE; j++) { /* column j of the matrix, as float64 sees it */
+        e[j] = 1;
+        CHECK_OK(kmv_reference_product(&f.problem, NULL, SIZE, e, 1, 1, row, &err));
+        e[j] = 0;
+        for (size_t i = 0; i < SIZE; i++) {
+            /* entries to 1e-5: |p|^2 / sigma^2 < 20 */
+            CHECK_CLOSE((double)p.entries[i * p.ld + j], row[p.rows[i]], 1e-5);
+            want[j] += row[i] * row[i];
+        }
+    }
+    for (size_t i = 0; i < SIZE; i++)
+        seen[p.rows[i]]++;
+    kmv_pilot_column_norms(&p, 0, 1, c2);
+    for (size_t i = 0; i < SIZE; i++) {
+        assert_int_equal(seen[i], 1); /* every row once */
+        CHECK_CLOSE(c2[i], want[i], 3e-5 * (1 + want[i]));
+    }
+    kmv_pilot_drop_entries(&p);
+    assert_null(p.entries);
+    kmv_pilot_clear(&p);
+    normal_clear(&f);
+}
+
+/* Whether the keys are packed beforehand or some at a time (960, so in two parts), a row has the
+ * same entries: equal points in equal places of a group give equal bits. */
+static void pilot_of_unpacked_keys(void **state)
+{
+    enum { SIZE = 1000, ROWS = 5 };
+    const kmv_settings s = settings;
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_pilot p[2];
+    normal_problem f;
+
+    (void)state;
+    normal_make(&f, SIZE, 1, 0, NORMAL_SIGMA);
+    for (size_t packed = 0; packed < 2; packed++) {
+        CHECK_OK(kmv_pilot_init(&p[packed], &f.problem, &context, ROWS, &err));
+        if (packed)
+            CHECK_OK(kmv_pilot_pack_keys(&p[packed], &cost, &err));
+        CHECK_OK(kmv_pilot_extend(&p[packed], ROWS, &cost, &err));
+    }
+    assert_int_equal(p[0].keys.n, 0);
+    for (size_t i = 0; i < ROWS; i++)
+        assert_memory_equal(p[0].entries + i * p[0].ld, p[1].entries + i * p[1].ld,
+                            SIZE * sizeof(float));
+    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p[0], 0.5), kmv_pilot_oracle_pairs(&p[1], 0.5), 0);
+    kmv_pilot_clear(&p[0]);
+    kmv_pilot_clear(&p[1]);
+    normal_clear(&f);
+}
+
+/* All points in one place: entries 1, F2 = n^2, and eps = 8 needs 1 / (1/64 + 64/64^2) = 32
+ * columns. Then keys a hundred sigma away but for one: one pair a row. */
+static void oracle_by_hand(void **state)
+{
+    enum { SIZE = 64 };
+    const kmv_settings s = settings;
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_pilot p;
+    normal_problem f;
+
+    (void)state;
+    normal_make(&f, SIZE, 1, 0, 1);
+    memset(f.q.x, 0, SIZE * f.q.ld * sizeof *f.q.x);
+    memset(f.k.x, 0, SIZE * f.k.ld * sizeof *f.k.x);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 8), 32, 1e-3);
+    CHECK_CLOSE(p.largest, 1, 1e-6); /* as good as float entries are */
+    kmv_pilot_clear(&p);
+    for (size_t j = 0; j < SIZE; j++)
+        f.k.x[j * f.k.ld] = j == 9 ? 0 : 100;
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+    CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 0.1), 1, 1e-9);
+    kmv_pilot_clear(&p);
+    normal_clear(&f);
+}
+
+/* Known values of chi^2, and matrices whose directions are known: all columns equal, none alike. */
+static void directions(void **state)
+{
+    enum { SIZE = 64 };
+    const kmv_settings s = settings;
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_pilot p;
+    normal_problem f;
+
+    (void)state;
+    CHECK_CLOSE(kmv_error_safety(1, 0.01), 2.5758293035489, 1e-9); /* the normal's 0.995 */
+    CHECK_CLOSE(kmv_error_safety(2, 0.05), sqrt(-log(0.05)), 1e-9);
+    /* sqrt(1 + 2.3263 sqrt(2 / nu)) for large nu; and no step where the formula changes */
+    CHECK_CLOSE(kmv_error_safety(1e6, 0.01), 1.001644, 2e-6);
+    CHECK_CLOSE(kmv_error_safety(1000, 0.01), kmv_error_safety(1001, 0.01), 1e-4);
+    for (size_t alike = 0; alike < 2; alike++) {
+        normal_make(&f, SIZE, 1, 0, 1);
+        for (size_t i = 0; i < SIZE; i++) {
+            for (size_t l = 0; l < NORMAL_D; l++)
+                f.q.x[i * f.q.ld + l] = f.k.x[i * f.k.ld + l] = alike || l > 0 ? 0 : 100 * (float)i;
+        }
+        CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+        CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
+        CHECK_CLOSE(kmv_pilot_directions(&p, 8), alike ? 1 : SIZE, 1e-3);
+        kmv_pilot_clear(&p);
+        normal_clear(&f);
+    }
+}
+
+static void speeds(void **state)
+{
+    const kmv_settings s = settings;
+    const kmv_speeds narrow = kmv_speeds_nominal(kmv_tile_best(), 16, 1);
+    const kmv_speeds wide = kmv_speeds_nominal(kmv_tile_best(), 64, 8);
+    kmv_cost cost = {0};
+    char text[1];
+    const kmv_prepare_context context = context_of(&s, &cost, text);
+    kmv_error err = {""};
+    kmv_speeds measured = {0};
+    kmv_pilot p;
+    normal_problem f;
+
+    (void)state;
+    assert_true(narrow.pair_s > 0 && wide.pair_s > narrow.pair_s);
+    normal_make(&f, 200, 1, 1, NORMAL_SIGMA);
+    CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+    CHECK_OK(kmv_speeds_measure(&p, 1, &measured, &err));
+    assert_true(measured.pair_s >= 0 && isfinite(measured.pair_s));
+    assert_true(measured.flop_s >= 0 && isfinite(measured.flop_s));
+    assert_true(measured.byte_s >= 0 && isfinite(measured.byte_s));
+    kmv_pilot_clear(&p);
+    normal_clear(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pilot),          cmocka_unit_test(pilot_of_unpacked_keys),
+        cmocka_unit_test(oracle_by_hand), cmocka_unit_test(directions),
+        cmocka_unit_test(speeds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
