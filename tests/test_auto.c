@@ -2,6 +2,7 @@
  * certificate fails. */
 #include "check.h"
 
+#include <gsl/gsl_randist.h>
 #include <stdlib.h>
 #include <string.h>
 
