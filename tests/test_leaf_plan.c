@@ -307,11 +307,11 @@ static void in_doubt(void **state)
     stop(&f);
 }
 
-/* V, planned on one half and judged by the other, plus its standard error where every column's part
- * counts as one observation. An entry t drawn with chance p is t/p of a row whose sum it changes by
- * as much; where the other half has less than a quarter of a column's c_j^2, what exceeds four
- * times that is one entry of one of the pilot's rows. score + h n holds the scores planned on h; m
- * is read off any p_j < 1. */
+/* V, planned on one half and judged by the other, plus 1.5 of its standard errors where every
+ * column's part counts as one observation. An entry t drawn with chance p is t/p of a row whose sum
+ * it changes by as much; where the other half has less than a quarter of a column's c_j^2, what
+ * exceeds four times that is one entry of one of the pilot's rows. score + h n holds the scores
+ * planned on h; m is read off any p_j < 1. */
 static double judged(const kmv_leaf_plan *plan, const float *value2, const float *score,
                      const float *p)
 {
@@ -334,7 +334,7 @@ static double judged(const kmv_leaf_plan *plan, const float *value2, const float
             }
         }
     }
-    return v + sqrt(squares);
+    return v + 1.5 * sqrt(squares);
 }
 
 static void probabilities(void **state)
@@ -356,7 +356,7 @@ static void probabilities(void **state)
         for (double eps = 0.5; eps > 0.01; eps /= 2) {
             const double target = eps * eps * (given ? 1e4 : N_K);
             const double sum =
-                kmv_leaf_plan_probabilities(&plan, N_K, given ? value2 : NULL, target, score, p);
+                kmv_leaf_plan_probabilities(&plan, given ? value2 : NULL, target, score, p);
             double total = 0;
 
             for (size_t j = 0; j < N_K; j++) {
@@ -371,7 +371,70 @@ static void probabilities(void **state)
         }
     }
     memset(value2, 0, N_K * sizeof *value2); /* nothing to sample for */
-    CHECK_CLOSE(kmv_leaf_plan_probabilities(&plan, N_K, value2, 1, score, p), 0, 0);
+    CHECK_CLOSE(kmv_leaf_plan_probabilities(&plan, value2, 1, score, p), 0, 0);
+    kmv_leaf_plan_clear(&plan);
+    stop(&f);
+    free(score);
+    free(p);
+    free(value2);
+}
+
+/* Keys visited and sampled for these values, at the planned threshold alone or at the best. */
+static double keys_for(kmv_leaf_plan *plan, const float *value2, double target, int only_planned,
+                       float *score, float *p)
+{
+    const double planned = kmv_leaf_survey_threshold(&plan->survey, plan->planned);
+    double sum;
+
+    plan->survey.asked = only_planned ? planned : 0; /* what was asked for is all there is */
+    sum = kmv_leaf_plan_probabilities(plan, value2, target, score, p);
+    plan->survey.asked = 0;
+    return plan->heavy + sum;
+}
+
+/* Values that lie in few columns want another threshold than even ones: never at more keys, at
+ * times at far fewer. From a threshold much too large or too small the search comes near the one
+ * that was planned for even values. */
+static void fits_the_values(void **state)
+{
+    float *score = malloc(KMV_LEAF_PLAN_ROOM * N_K * sizeof *score), *p = malloc(N_K * sizeof *p);
+    float *value2 = malloc(N_K * sizeof *value2);
+    kmv_leaf_plan plan;
+    double most = 0;
+    fixture f;
+
+    (void)state;
+    start(&f, kmv_tile_best(), 0, 1);
+    plan = plan_of(&f, 0.04, 0, 128, 1);
+    assert_true(!plan.all && plan.planned > 0 && plan.planned < 5);
+    for (size_t leaf = 0; leaf < 32; leaf++) {
+        const double planned = kmv_leaf_survey_threshold(&plan.survey, plan.planned);
+        double norm2 = 0, alone, best;
+
+        for (size_t j = 0; j < N_K; j++) {
+            value2[j] = j / 32 % 32 == leaf ? 1 : 1e-4f;
+            norm2 += (double)value2[j];
+        }
+        alone = keys_for(&plan, value2, 0.0016 * norm2, 1, score, p);
+        assert_true(plan.least_share == planned);
+        best = keys_for(&plan, value2, 0.0016 * norm2, 0, score, p);
+        assert_true(best <= alone);
+        most = fmax(most, alone / best);
+    }
+    assert_true(most > 1.5);
+    {
+        const int planned = plan.planned;
+        const double want = keys_for(&plan, NULL, 0.0016 * N_K, 1, score, p);
+
+        plan.planned = 0;
+        assert_true(keys_for(&plan, NULL, 0.0016 * N_K, 1, score, p) > 1.2 * want);
+        assert_true(keys_for(&plan, NULL, 0.0016 * N_K, 0, score, p) < 1.1 * want);
+        assert_true(plan.least_share < kmv_leaf_survey_threshold(&plan.survey, 0));
+        plan.planned = 5; /* two thirds of all keys */
+        assert_true(keys_for(&plan, NULL, 0.0016 * N_K, 1, score, p) > 1.2 * want);
+        assert_true(keys_for(&plan, NULL, 0.0016 * N_K, 0, score, p) < 1.1 * want);
+        plan.planned = planned;
+    }
     kmv_leaf_plan_clear(&plan);
     stop(&f);
     free(score);
@@ -381,8 +444,8 @@ static void probabilities(void **state)
 
 /* 64 columns, of which half hold all, each as much by either half of the pilot: s_j = 0.85/32 +
  * 0.15/64 there, and with p = m s_j below 1 the 32 parts c^2 (1/p - 1) and their standard error,
- * 1/sqrt 64 of them, are c^2 = 1 each: 32 (1/p - 1) (9/8) = target. From any guess, those among
- * them at which every column is certain. */
+ * 1/sqrt 64 of them, are c^2 = 1 each: 32 (1/p - 1) (1 + 1.5/8) = target. From any guess, those
+ * among them at which every column is certain. */
 static void any_guess(void **state)
 {
     enum { COLUMNS = 64 };
@@ -404,7 +467,7 @@ static void any_guess(void **state)
     kmv_leaf_sample_set(&x);
     for (size_t g = 0; g < sizeof guesses / sizeof *guesses; g++) {
         for (double target = 4; target < 400; target *= 3) {
-            const double p = 1 / (1 + target / 36), s = 0.85 / 32 + 0.15 / 64;
+            const double p = 1 / (1 + target / 38), s = 0.85 / 32 + 0.15 / 64;
             double doubt;
 
             CHECK_CLOSE(kmv_leaf_sample_size(&x, target, guesses[g], 1e-3, &doubt), p / s,
@@ -420,7 +483,8 @@ int main(void)
         cmocka_unit_test(shares),       cmocka_unit_test(masses_of_the_last_block),
         cmocka_unit_test(column_norms), cmocka_unit_test(monotone),
         cmocka_unit_test(flat),         cmocka_unit_test(probabilities),
-        cmocka_unit_test(in_doubt),     cmocka_unit_test(any_guess),
+        cmocka_unit_test(in_doubt),     cmocka_unit_test(fits_the_values),
+        cmocka_unit_test(any_guess),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,7 +164,7 @@ static void chances(const kmv_problem *p, uint64_t seed, const double *x, float 
             norm2 += pow(x[j * R + c], 2);
         }
     }
-    sum = kmv_leaf_plan_probabilities(&plan, N_K, value2, 0.0064 * norm2, score, out);
+    sum = kmv_leaf_plan_probabilities(&plan, value2, 0.0064 * norm2, score, out);
     for (size_t j = 0; j < N_K; j++)
         out[j] = (float)fmin(1, (double)out[j] * SAMPLES / sum);
     kmv_leaf_plan_clear(&plan);

@@ -311,9 +311,10 @@ static double take_values(kmv_leaf_engine *a, const double *x, size_t r, double 
     if (a->problem->matrix == KMV_SOFTMAX)
         mean_of_some(x, n, r, a->mean);
     norm2 = kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1, a->threads);
-    if (norm2 > 1e-20 && norm2 < 1e20)
+    if (norm2 > 1e-12 && norm2 < 1e12)
         return norm2;
-    /* Far from 1 squares leave the range of float: again in the unit of the largest. */
+    /* Far from 1 fourth powers, of which errors of errors are made, leave the range of float: again
+     * in the unit of the largest. */
     for (size_t m = 0; m < n * r; m++)
         largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
     frexp(largest, &exponent);
@@ -332,7 +333,7 @@ static size_t draw(kmv_leaf_engine *a, const kmv_apply_context *context, double 
                    double effort)
 {
     const size_t n = a->problem->k->n;
-    double sum = kmv_leaf_plan_probabilities(&a->plan, n, a->values.square, a->rms * a->rms * norm2,
+    double sum = kmv_leaf_plan_probabilities(&a->plan, a->values.square, a->rms * a->rms * norm2,
                                              a->score, a->p);
     double factor = effort, end;
     size_t count = 0;
@@ -481,8 +482,10 @@ kmv_status kmv_leaf_engine_apply(kmv_leaf_engine *a, double effort, kmv_apply_co
         snprintf(a->text, a->text_size, "leaves: %s", a->plan_text);
     else if (all)
         snprintf(a->text, a->text_size, "leaves: all keys, since the sample would be as large");
-    else
+    else {
+        describe(a);
         snprintf(a->text, a->text_size, "leaves: %s; %zu columns sampled", a->plan_text, drawn);
+    }
     if (!good)
         return kmv_fail(err, KMV_ENOTSUP, "leaves: exponents leave the range of float32");
     return KMV_OK;

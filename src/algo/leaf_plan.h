@@ -14,25 +14,26 @@
 #ifndef KMV_ALGO_LEAF_PLAN_H
 #define KMV_ALGO_LEAF_PLAN_H
 
-#include "algo/algo.h"
-#include "algo/leaf_scores.h"
+#include "algo/leaf_survey.h"
 
 typedef struct {
-    double least_share;
-    double heavy;   /* keys visited per row, of those the mask leaves */
-    double sampled; /* the same in columns that are drawn, for values of equal size */
-    size_t rows;    /* of the pilot */
-    float per_row;  /* softmax: t^2 over what an entry t of one pilot row adds to c2; gauss: 0 */
-    float *c2[2];   /* n_k: estimates of c_j^2 from either half of the pilot */
-    float *prior2;  /* n_k: the same from predicted shares of all rows, spread over each leaf */
-    float *seen;    /* n_k: share of the rows that see the column; NULL: all rows see all */
-    int all;        /* nothing is worth leaving out: every leaf is visited */
+    kmv_leaf_survey survey;
+    int planned;        /* threshold for values of equal size */
+    double sampled;     /* keys per row in columns that are drawn then, of those the mask leaves */
+    double least_share; /* as planned; then, of the last product */
+    double heavy;       /* keys visited per row at that */
+    size_t rows;        /* of the pilot */
+    float per_row; /* softmax: t^2 over what an entry t of one pilot row adds to c2; gauss: 0 */
+    float *c2[2];  /* n_k: estimates of c_j^2 from either half of the pilot */
+    float *prior2; /* n_k: the same from predicted shares of all rows, spread over each leaf */
+    float *seen;   /* n_k: share of the rows that see the column; NULL: all rows see all */
+    int all;       /* nothing is worth leaving out: every leaf is visited */
 } kmv_leaf_plan;
 
-/** Pilot of `rows` rows, spread evenly with random offsets; softmax: twice as many where what they
- * say of the error rests on few entries. `least_share` as given; 0: the one that makes visited plus
- * sampled pairs fewest for an error of eps, for values of equal size. KMV_ENOMEM. Cost: rows n_k
- * pairs, counted. */
+/** What is passed is borrowed. Pilot of `rows` rows, spread evenly with random offsets; softmax:
+ * twice as many where what they say of the error rests on few entries. `least_share` as given; 0:
+ * the one that makes visited plus sampled pairs fewest for an error of eps, for values of equal
+ * size. KMV_ENOMEM. Cost: rows n_k pairs, counted. */
 kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 const kmv_leaf_frame *frame, const kmv_leaf_set *keys,
                                 const kmv_leaf_set *queries, const kmv_leaf_scores *scores,
@@ -51,13 +52,15 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 enum { KMV_LEAF_PLAN_ROOM = 5 };
 
 /**
- * Probabilities p (n) with V(p) <= target, V judged across the halves and taken with its standard
- * error, for weights value2[j] = |v_j - m|^2 (NULL: ones): p_j = min(1, lambda s_j), s the mixture
- * of the two halves' c_j |v_j - m| (85 %), the prior's (10 %) and |v_j - m| alone (5 %), so that a
- * wrong pilot costs a constant factor; over the square root of the share of rows that see j. room:
- * KMV_LEAF_PLAN_ROOM times n floats. Returns sum p.
+ * A product: the threshold at which visited and sampled keys are fewest for the values at hand,
+ * which may differ from the planned one where few columns decide (plan->least_share and what is
+ * light are set to it), and probabilities p (n_k) with V(p) <= target, V judged across the halves
+ * and taken with its standard error, for weights value2[j] = |v_j - m|^2 (NULL: ones): p_j = min(1,
+ * lambda s_j), s the mixture of the two halves' c_j |v_j - m| (85 %), the prior's (10 %) and |v_j -
+ * m| alone (5 %), so that a wrong pilot costs a constant factor; over the square root of the share
+ * of rows that see j. room: KMV_LEAF_PLAN_ROOM times n_k floats. Returns sum p.
  */
-double kmv_leaf_plan_probabilities(const kmv_leaf_plan *plan, size_t n, const float *value2,
-                                   double target, float *room, float *p);
+double kmv_leaf_plan_probabilities(kmv_leaf_plan *plan, const float *value2, double target,
+                                   float *room, float *p);
 
 #endif

@@ -7,7 +7,7 @@ enum { ROUNDS = 12 }; /* of the search for m */
 
 static const double BY_PILOT = 0.85, BY_PRIOR = 0.1; /* shares of the mixture; the rest is even */
 static const float ALONE = 4;                        /* times the other half's */
-static const double MARGIN = 1;                      /* standard errors added to V */
+static const double MARGIN = 1.5;                    /* standard errors added to V */
 
 /* What is summed up in float before it is added in double. */
 enum { PIECE = 1024 };
