@@ -119,7 +119,7 @@ static void oracle_by_hand(void **state)
     CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
     CHECK_OK(kmv_pilot_extend(&p, 10, &cost, &err));
     CHECK_CLOSE(kmv_pilot_oracle_pairs(&p, 8), 32, 1e-3);
-    CHECK_CLOSE(p.largest, 1, 1e-6); /* as good as float entries are */
+    CHECK_CLOSE(p.bins.largest, 1, 1e-6); /* as good as float entries are */
     kmv_pilot_clear(&p);
     for (size_t j = 0; j < SIZE; j++)
         f.k.x[j * f.k.ld] = j == 9 ? 0 : 100;

@@ -20,7 +20,8 @@ enum {
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
     FEW = 4096,        /* points, below which an answer takes a third of exact's time */
     FEW_ROWS = 32,     /* that say so much more surely whether to ask at all */
-    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known */
+    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known; 8
+                          where there are so many points that an answer is cheap beside exact */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
@@ -366,7 +367,7 @@ static size_t first_rows(size_t n_q)
 {
     const size_t rows = n_q / FIRST_SHARE;
 
-    return rows < 8 ? 8 : rows > 16 ? 16 : rows;
+    return rows < 8 || n_q > FEW_KEYS ? 8 : rows > 16 ? 16 : rows;
 }
 
 /* Exact where that is clear after few rows or none; else what the candidates say. */

@@ -62,8 +62,11 @@ typedef struct {
     int threads;
 } state;
 
+/* Where none is probed, keys need no index: one cell of all. */
 static size_t cells_of(const opts *o, size_t n_k)
 {
+    if (o->probes == 0)
+        return 1;
     return o->cells > 0 ? o->cells : (size_t)ceil(sqrt((double)n_k));
 }
 

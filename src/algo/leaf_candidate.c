@@ -12,6 +12,8 @@
 enum {
     BLOCKS = 16,          /* looked at before all are */
     LOOK_ROWS = 128,      /* of their rows, computed in full */
+    LOOK_KEYS = 8192,     /* that they are compared with, at the least: one leaf in four or more */
+    LOOK_STRIDE = 16,     /* leaves, at the most, of which one is compared with */
     FEWEST = 2048,        /* points below which exact is never beaten */
     FEWEST_BESIDE = 4096, /* the same where others are asked beside it */
     PILOT_ROWS = 192,     /* as leaf_engine.c */
@@ -70,6 +72,16 @@ static kmv_status take_runs(const kmv_points *p, size_t first, size_t step, size
     return KMV_OK;
 }
 
+/* One leaf in so many is looked at. */
+static size_t look_stride(size_t n_k)
+{
+    const size_t stride = n_k / LOOK_KEYS;
+
+    if (stride <= kmv_leaf_plan_stride(n_k))
+        return kmv_leaf_plan_stride(n_k);
+    return stride < LOOK_STRIDE ? stride : LOOK_STRIDE;
+}
+
 /* Pairs per row that a plan needs, from some blocks and one leaf in a few: a problem of its own,
  * with an eps that leaves each row as much of the error as in the whole. */
 static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *context,
@@ -77,7 +89,7 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
 {
     const kmv_attend_unit u = kmv_attend_unit_of(context->tile, problem->k->d);
     const size_t n_q = problem->q->n, n_k = problem->k->n, rows = BLOCKS * u.rows;
-    const size_t step = n_q / BLOCKS, stride = kmv_leaf_plan_stride(n_k);
+    const size_t step = n_q / BLOCKS, stride = look_stride(n_k);
     const size_t leaves = n_k / u.keys / stride, keys_n = leaves * u.keys;
     const double eps = context->settings->eps / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
     kmv_points q = {0}, k = {0};

@@ -179,26 +179,55 @@ static kmv_status stream_unpacked(kmv_pilot *pilot, const kmv_packed *rows, floa
     return st;
 }
 
-static void count_entries(kmv_pilot *pilot, size_t first)
+/* Entries of one row. Two sets of bins in turns: neighbours often share a bin, and additions to one
+ * would wait for each other. */
+static void count_row(const float *row, size_t n, kmv_entry_bins *out)
 {
-    for (size_t i = first; i < pilot->count; i++) {
-        const float *row = pilot->entries + i * pilot->ld;
+    kmv_entry_bins part[2] = {0};
+    float largest = 0;
 
-        for (size_t j = 0; j < pilot->problem->k->n; j++) {
-            uint32_t bits;
-            size_t bin;
+    for (size_t j = 0; j < n; j++) {
+        kmv_entry_bins *bins = &part[j % 2];
+        uint32_t bits;
+        size_t bin;
 
-            if (!(row[j] > 0))
-                continue;
-            memcpy(&bits, row + j, sizeof bits);
-            bits >>= 23; /* the exponent field: 126 for 1/2 <= entry < 1 */
-            bin = bits >= 126 ? 0 : 126 - bits;
-            bin = bin < KMV_PILOT_BINS ? bin : KMV_PILOT_BINS - 1;
-            pilot->mass[bin] += (double)row[j] * (double)row[j];
-            pilot->number[bin] += 1;
-            pilot->largest = fmax(pilot->largest, (double)row[j]);
-        }
+        if (!(row[j] > 0))
+            continue;
+        memcpy(&bits, row + j, sizeof bits);
+        bits >>= 23; /* the exponent field: 126 for 1/2 <= entry < 1 */
+        bin = bits >= 126 ? 0 : 126 - bits;
+        bin = bin < KMV_PILOT_BINS ? bin : KMV_PILOT_BINS - 1;
+        bins->mass[bin] += (double)row[j] * (double)row[j];
+        bins->number[bin] += 1;
+        largest = row[j] > largest ? row[j] : largest;
     }
+    for (size_t b = 0; b < KMV_PILOT_BINS; b++) {
+        out->mass[b] = part[0].mass[b] + part[1].mass[b];
+        out->number[b] = part[0].number[b] + part[1].number[b];
+    }
+    out->largest = (double)largest;
+}
+
+/* Rows are counted apart and added up in their order, whatever the number of threads. */
+static kmv_status count_entries(kmv_pilot *pilot, size_t first, kmv_error *err)
+{
+    const size_t count = pilot->count - first;
+    kmv_entry_bins *row = kmv_alloc(count, sizeof *row, "entries by size", err);
+
+    if (row == NULL)
+        return KMV_ENOMEM;
+#pragma omp parallel for num_threads(pilot->threads) schedule(static)
+    for (size_t i = 0; i < count; i++)
+        count_row(pilot->entries + (first + i) * pilot->ld, pilot->problem->k->n, row + i);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t b = 0; b < KMV_PILOT_BINS; b++) {
+            pilot->bins.mass[b] += row[i].mass[b];
+            pilot->bins.number[b] += row[i].number[b];
+        }
+        pilot->bins.largest = fmax(pilot->bins.largest, row[i].largest);
+    }
+    kmv_free(row);
+    return KMV_OK;
 }
 
 kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_error *err)
@@ -241,7 +270,7 @@ kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_
         cost->pairs += (double)(want - before) * (double)n_k;
         cost->flops += (double)(want - before) * (double)n_k * 2 * (double)d;
         pilot->count = want;
-        count_entries(pilot, before);
+        st = count_entries(pilot, before, err);
     }
     kmv_packed_clear(&rows);
     return st;
@@ -361,16 +390,19 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2)
     const double n_q = (double)pilot->problem->q->n;
     double squares = 0, column = 0;
 
+    /* An upper bound of rounding: the order of its sums does not matter to anyone. */
+#pragma omp parallel for num_threads(pilot->threads) reduction(+ : squares)
     for (size_t i = 0; i < pilot->count; i++) {
         const float *row = pilot->entries + i * pilot->ld;
         double sum = 0;
 
+#pragma omp simd reduction(+ : sum)
         for (size_t j = 0; j < n_k; j++)
             sum += (double)row[j];
         squares += sum * sum / (double)pilot->count;
     }
     for (size_t j = 0; j < n_k; j++)
-        column = fmax(column, c2[j]);
+        column = column > c2[j] ? column : c2[j];
     return sqrt(fmax(squares * n_q / (double)n_k, column));
 }
 
@@ -379,7 +411,7 @@ double kmv_pilot_sampled_pairs(const kmv_pilot *pilot, double eps)
     double f2 = 0;
 
     for (size_t b = 0; b < KMV_PILOT_BINS; b++)
-        f2 += pilot->mass[b];
+        f2 += pilot->bins.mass[b];
     f2 *= (double)pilot->problem->q->n / (double)pilot->count;
     return sampled_pairs(f2, eps, (double)pilot->problem->k->n);
 }
@@ -396,11 +428,11 @@ double kmv_pilot_split_pairs(const kmv_pilot *pilot, double eps, double large)
     double rest = 0, above = 0, best;
 
     for (size_t b = 0; b < KMV_PILOT_BINS; b++)
-        rest += pilot->mass[b];
+        rest += pilot->bins.mass[b];
     best = sampled_pairs(rest * n_q / rows, eps, n_k);
     for (size_t b = 0; b < KMV_PILOT_BINS; b++) {
-        rest = fmax(0, rest - pilot->mass[b]);
-        above += pilot->number[b];
+        rest = fmax(0, rest - pilot->bins.mass[b]);
+        above += pilot->bins.number[b];
         best = fmin(best, large * above / rows + sampled_pairs(rest * n_q / rows, eps, n_k));
     }
     return best;

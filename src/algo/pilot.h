@@ -10,6 +10,12 @@
 
 enum { KMV_PILOT_BINS = 64 };
 
+/** Entries by size: bin b holds those in [2^-b-1, 2^-b), the last all smaller ones. */
+typedef struct {
+    double mass[KMV_PILOT_BINS], number[KMV_PILOT_BINS]; /* sum of squares, and count */
+    double largest;                                      /* entry of all */
+} kmv_entry_bins;
+
 /** All points packed once, and rows drawn uniformly without replacement with all their entries.
  *  queries, keys and centre may be borrowed by whatever is prepared from the pilot; the entries go
  *  as soon as preparation is done (kmv_pilot_drop_entries). */
@@ -26,9 +32,7 @@ typedef struct {
                                sample without replacement */
     float *entries;         /* count x ld: entry G_ij of row rows[i] at [i ld + j]; masked: 0 */
     size_t ld;
-    double mass[KMV_PILOT_BINS], number[KMV_PILOT_BINS]; /* of entries in [2^-b-1, 2^-b): squares
-                                                            and count; the last: all smaller ones */
-    double largest;                                      /* entry */
+    kmv_entry_bins bins; /* of all rows */
 } kmv_pilot;
 
 /**

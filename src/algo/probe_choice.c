@@ -116,6 +116,7 @@ kmv_status kmv_probe_choose_search(kmv_probe *p, const kmv_probe_pilot *pilot, d
                              .n_q = p->problem.q->n,
                              .n_k = n_k,
                              .d = p->problem.k->d,
+                             .threads = p->threads,
                              .eps = p->eps / kmv_probe_safety(o),
                              .total2 = pilot->total2 / (double)rows};
     const size_t step = kmv_probe_wide_step(basis.n_q, basis.eps);

@@ -2,6 +2,7 @@
 #include "algo/probe_plan.h"
 
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -19,11 +20,16 @@ static const double NS_CELL = 8, NS_WORD = 0.12, NS_HIT = 45, NS_ROW = 250;
 
 static const double REACH = 0.02, WIDER = 8;
 
+/* What one thread counts, by radius: cells, words in them, and these by the bits they differ in. */
+typedef struct {
+    uint64_t cells[RADII], scanned[RADII], apart[RADII][LIMITS];
+    uint32_t cell[KMV_VISIT_CELLS_MAX];
+    float cost[KMV_VISIT_CELLS_MAX];
+} counter;
+
 /* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
 typedef struct {
     double cells[RADII], scanned[RADII];
-    uint64_t apart[RADII]
-                  [LIMITS]; /* words of the cells of one radius, by the bits they differ in */
     double hits[RADII][LIMITS];
     double found2[RADII][LIMITS]; /* squared heavy entries */
     double near2[LIMITS];         /* of heavy pairs within a limit, wherever their cell is */
@@ -87,19 +93,38 @@ static void count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, gri
     }
 }
 
+static void count_row(const kmv_probe_basis *b, const kmv_probe_sample *s, const grid *g, size_t i,
+                      counter *mine)
+{
+    const uint64_t word = s->word[i];
+    const size_t cells = kmv_partition_near(b->partition, kmv_partition_cell(b->partition, word),
+                                            margins(s, i), (float)g->radius[g->radii - 1],
+                                            KMV_VISIT_CELLS_MAX, mine->cell, mine->cost);
+
+    for (size_t c = 0; c < cells; c++) {
+        const uint32_t start = b->partition->start[mine->cell[c]];
+        const uint32_t end = b->partition->start[mine->cell[c] + 1];
+        const size_t found = radius_for(g, (double)mine->cost[c]);
+        /* rounding of the sums may lift a cell over its radius */
+        const size_t r = found < g->radii ? found : g->radii - 1;
+
+        mine->cells[r] += 1;
+        mine->scanned[r] += end - start;
+        kmv_sketch_isa_best()->count_apart(b->partition->word + start, end - start, word,
+                                           mine->apart[r]);
+    }
+}
+
 /* Cells and hits of some rows, out to where they become too many. */
 static kmv_status count_work(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g,
                              kmv_error *err)
 {
-    const kmv_sketch_isa *isa = kmv_sketch_isa_best();
     const size_t step = s->rows > ROWS ? s->rows / ROWS : 1;
-    uint32_t *cell = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cell, "cells", err);
-    float *cost = kmv_alloc(KMV_VISIT_CELLS_MAX, sizeof *cost, "cells", err);
+    counter *counters = kmv_alloc((size_t)b->threads, sizeof *counters, "counts of cells", err);
     double total = 0;
-    kmv_status st = KMV_ENOMEM;
 
-    if (cell == NULL || cost == NULL)
-        goto out;
+    if (counters == NULL)
+        return KMV_ENOMEM;
     for (size_t i = 0; i < s->rows; i += step)
         g->rows++;
     for (g->radii = 0; g->radii < RADII && total <= CELLS_MEAN * (double)g->rows; g->radii++) {
@@ -107,31 +132,21 @@ static kmv_status count_work(const kmv_probe_basis *b, const kmv_probe_sample *s
         for (size_t i = 0; i < s->rows; i += step)
             total += (double)kmv_partition_near(b->partition, 0, margins(s, i),
                                                 (float)g->radius[g->radii], KMV_VISIT_CELLS_MAX,
-                                                cell, cost);
+                                                counters->cell, counters->cost);
     }
-    for (size_t i = 0; i < s->rows; i += step) {
-        const uint64_t word = s->word[i];
-        const size_t cells =
-            kmv_partition_near(b->partition, kmv_partition_cell(b->partition, word), margins(s, i),
-                               (float)g->radius[g->radii - 1], KMV_VISIT_CELLS_MAX, cell, cost);
-
-        for (size_t c = 0; c < cells; c++) {
-            const uint32_t start = b->partition->start[cell[c]];
-            const uint32_t end = b->partition->start[cell[c] + 1];
-            const size_t found = radius_for(g, (double)cost[c]);
-            /* rounding of the sums may lift a cell over its radius */
-            const size_t r = found < g->radii ? found : g->radii - 1;
-
-            g->cells[r] += 1;
-            g->scanned[r] += (double)(end - start);
-            isa->count_apart(b->partition->word + start, end - start, word, g->apart[r]);
+#pragma omp parallel for num_threads(b->threads) schedule(dynamic, 1)
+    for (size_t i = 0; i < s->rows; i += step)
+        count_row(b, s, g, i, counters + omp_get_thread_num());
+    for (size_t t = 0; t < (size_t)b->threads; t++) {
+        for (size_t r = 0; r < RADII; r++) {
+            g->cells[r] += (double)counters[t].cells[r];
+            g->scanned[r] += (double)counters[t].scanned[r];
+            for (size_t l = 0; l < LIMITS; l++)
+                g->hits[r][l] += (double)counters[t].apart[r][l];
         }
     }
-    st = KMV_OK;
-out:
-    kmv_free(cell);
-    kmv_free(cost);
-    return st;
+    kmv_free(counters);
+    return KMV_OK;
 }
 
 static void accumulate(double table[RADII][LIMITS])
@@ -159,10 +174,6 @@ static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s,
     }
     for (size_t t = 1; t < LIMITS; t++)
         g->near2[t] += g->near2[t - 1];
-    for (size_t r = 0; r < RADII; r++) {
-        for (size_t t = 0; t < LIMITS; t++)
-            g->hits[r][t] = (double)g->apart[r][t];
-    }
     accumulate(g->hits);
     accumulate(g->found2);
     return KMV_OK;

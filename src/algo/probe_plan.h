@@ -30,6 +30,7 @@ typedef struct {
     const kmv_partition *partition;
     const uint64_t *word_k; /* sketches of all keys */
     size_t n_q, n_k, d;
+    int threads;
     double eps;
     double total2, light2; /* squared entries per row, all and those <= tau */
     double seen_rows;      /* at least so many rows will have been looked at before a search */

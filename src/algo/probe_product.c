@@ -216,7 +216,7 @@ static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *c
     (void)err;
     if (pilot->count > 0) {
         const double seen = floor(n_q / (double)kmv_probe_wide_step(problem->q->n, aim));
-        const double left2 = aim * aim - pilot->largest * pilot->largest / seen;
+        const double left2 = aim * aim - pilot->bins.largest * pilot->bins.largest / seen;
 
         alone = applies * n_q * kmv_pilot_sampled_pairs(pilot, SAMPLED_AIM * aim) * speeds->pair_s;
         after = left2 > 0 ? applies * n_q *
