@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <gsl/gsl_randist.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -322,6 +323,43 @@ static void scattered_neighbours(void **state)
     free(f.y);
 }
 
+/* Plans, and so products, do not depend on the number of threads, also where asking costs about
+ * what may be won. */
+static void plans_for_any_threads(void **state)
+{
+    enum { SIZE = 4096 };
+    static const char *isas[] = {"portable", NULL};
+    double *first = malloc(SIZE * sizeof *first);
+    normal_problem f;
+    int sampled = 0;
+
+    (void)state;
+    normal_make(&f, SIZE, 1, 0, NORMAL_SIGMA);
+    for (int c = 0; c < 6; c++) {
+        char text[400] = "";
+
+        for (int threads = 1; threads <= 4; threads *= 2) {
+            kmv_settings s = settings(2.0 / (1 << c / 2), threads);
+            kmv_report report;
+            kmv_plan *plan;
+            kmv_error err = {""};
+
+            s.isa = isas[c % 2];
+            plan = plan_of(&f, "auto", "certify=none", &s);
+            CHECK_OK(kmv_plan_apply(plan, f.x, 1, threads == 1 ? first : f.y, &report, &err));
+            if (threads == 1)
+                snprintf(text, sizeof text, "%s", report.text);
+            assert_int_equal(strncmp(text, report.text, sizeof text - 1), 0);
+            assert_true(threads == 1 || memcmp(first, f.y, SIZE * sizeof *first) == 0);
+            sampled += strncmp(text, "auto: exact", 11) != 0;
+            kmv_plan_destroy(plan);
+        }
+    }
+    assert_true(sampled > 0);
+    free(first);
+    normal_clear(&f);
+}
+
 /* Of 2048 queries 512 are searched further than planned, to see what a search would miss: one
  * entry of about 1 among them is an error of 1/512^(1/2) = 0.044. For eps = 0.03 no search can be
  * trusted, and none is begun; for 0.3 it is. */
@@ -476,6 +514,7 @@ int main(void)
         cmocka_unit_test(searches_for_neighbours),
         cmocka_unit_test(runs_of_neighbours),
         cmocka_unit_test(scattered_neighbours),
+        cmocka_unit_test(plans_for_any_threads),
         cmocka_unit_test(no_search_that_nobody_can_judge),
         cmocka_unit_test(kinds_of_certificates),
         cmocka_unit_test(float64_for_small_eps),

@@ -68,6 +68,37 @@ static void pilot(void **state)
     normal_clear(&f);
 }
 
+/* What plans are made of is the same, to the bit, for any number of threads. */
+static void threads(void **state)
+{
+    enum { SIZE = 700 };
+    const kmv_settings s = settings;
+    kmv_cost cost = {0};
+    char text[1];
+    double c2[SIZE], gain[3];
+    kmv_error err = {""};
+    kmv_pilot p[3];
+    normal_problem f;
+
+    (void)state;
+    normal_make(&f, SIZE, 1, 0, NORMAL_SIGMA);
+    for (int t = 0; t < 3; t++) {
+        kmv_prepare_context context = context_of(&s, &cost, text);
+
+        context.threads = t + 1;
+        CHECK_OK(kmv_pilot_init(&p[t], &f.problem, &context, 20, &err));
+        CHECK_OK(kmv_pilot_extend(&p[t], 7, &cost, &err));
+        CHECK_OK(kmv_pilot_extend(&p[t], 20, &cost, &err));
+        kmv_pilot_column_norms(&p[t], 0, 1, c2);
+        gain[t] = kmv_pilot_gain(&p[t], c2);
+        assert_memory_equal(&p[t].bins, &p[0].bins, sizeof p[0].bins);
+        assert_true(gain[t] == gain[0] && gain[t] > 0);
+    }
+    for (int t = 0; t < 3; t++)
+        kmv_pilot_clear(&p[t]);
+    normal_clear(&f);
+}
+
 /* Whether the keys are packed beforehand or some at a time (960, so in two parts), a row has the
  * same entries: equal points in equal places of a group give equal bits. */
 static void pilot_of_unpacked_keys(void **state)
@@ -192,7 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pilot),          cmocka_unit_test(pilot_of_unpacked_keys),
         cmocka_unit_test(oracle_by_hand), cmocka_unit_test(directions),
-        cmocka_unit_test(speeds),
+        cmocka_unit_test(speeds),         cmocka_unit_test(threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

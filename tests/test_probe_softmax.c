@@ -366,7 +366,7 @@ static void constant_values(void **state)
     static const char *options[] = {"", "least_share=2", "least_share=2,samples=50",
                                     "least_share=0.2", "least_share=1e-30"};
     double *x = malloc(1100 * 3 * sizeof *x), y[520 * 3];
-    kmv_points q, k;
+    kmv_points q, k, few;
     const kmv_tile *t;
 
     (void)state;
@@ -374,6 +374,8 @@ static void constant_values(void **state)
         x[m] = row[m % 3];
     cube(&q, 520, 24, 1, 0, 3);
     cube(&k, 1100, 24, 1, 1, 4);
+    few = q;
+    few.n = 60;
     for (size_t n = 0; (t = kmv_tile_at(n)) != NULL; n++) {
         for (size_t o = 0; o < 10 && t->can_run(); o++) {
             kmv_problem p = {
@@ -384,8 +386,53 @@ static void constant_values(void **state)
             product(&p, options[o / 2], s, x, 3, y);
             for (size_t m = 0; m < 520 * 3; m++)
                 assert_true(y[m] == row[m % 3]);
+            p.q = &few; /* no plan is made for these */
+            product(&p, options[o / 2], s, x, 3, y);
+            for (size_t m = 0; m < 60 * 3; m++)
+                assert_true(y[m] == row[m % 3]);
         }
     }
+    kmv_points_clear(&q);
+    kmv_points_clear(&k);
+    free(x);
+}
+
+/* Where every leaf is visited: the same bits from one thread and from two, nothing allocated, other
+ * than exact by rounding alone, with large values too. */
+static void everything_visited(void **state)
+{
+    enum { QUERIES = 700, KEYS = 1300, COLUMNS = 3 };
+    double *x = numbers(KEYS * COLUMNS, 9), *y[3];
+    kmv_points q, k;
+    kmv_problem p = {.q = &q, .k = &k, .matrix = KMV_SOFTMAX, .sigma = 3};
+
+    (void)state;
+    cube(&q, QUERIES, 24, 2, 0, 3);
+    cube(&k, KEYS, 24, 2, 1, 4);
+    for (size_t j = 0; j < KEYS * COLUMNS; j++)
+        x[j] = ldexp(x[j], 1020);
+    for (int m = 0; m < 3; m++) {
+        kmv_settings s = settings(1e-3, 1, m == 0 ? 2 : 1);
+        kmv_report report;
+        kmv_plan *plan = NULL;
+        size_t calls;
+        kmv_error err;
+
+        s.r = COLUMNS;
+        y[m] = malloc(QUERIES * COLUMNS * sizeof **y);
+        CHECK_OK(
+            kmv_plan_create(kmv_algo_find(m < 2 ? "probe" : "exact"), &p, "", &s, &plan, &err));
+        calls = kmv_mem_calls();
+        CHECK_OK(kmv_plan_apply(plan, x, COLUMNS, y[m], &report, &err));
+        assert_int_equal(kmv_mem_calls(), calls);
+        assert_true(m == 2 || strstr(report.text, "all keys: pilot of ") != NULL);
+        kmv_plan_destroy(plan);
+    }
+    assert_memory_equal(y[0], y[1], QUERIES * COLUMNS * sizeof **y);
+    for (size_t i = 0; i < QUERIES * COLUMNS; i++) /* |x| < 4 in that unit, entries of 16 bits */
+        CHECK_CLOSE(ldexp(y[0][i], -1020), ldexp(y[2][i], -1020), 1e-4);
+    for (int m = 0; m < 3; m++)
+        free(y[m]);
     kmv_points_clear(&q);
     kmv_points_clear(&k);
     free(x);
@@ -571,7 +618,7 @@ int main(void)
         cmocka_unit_test(eps_met),         cmocka_unit_test(equal_keys),
         cmocka_unit_test(constant_values), cmocka_unit_test(sizes_of_values),
         cmocka_unit_test(shifted_keys),    cmocka_unit_test(refusals),
-        cmocka_unit_test(wide_kernels),
+        cmocka_unit_test(wide_kernels),    cmocka_unit_test(everything_visited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

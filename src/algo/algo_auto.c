@@ -17,11 +17,12 @@
 
 enum {
     FEW_KEYS = 32768,  /* fewer are packed at once: packing them twice would show */
+    MANY = 32768,      /* points, beyond which an answer is cheap beside exact */
     SMALLEST = 2048,   /* points, below which exact is chosen at once */
     FEW = 4096,        /* points, below which an answer takes a third of exact's time */
     FEW_ROWS = 32,     /* that say so much more surely whether to ask at all */
-    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, by which hopeless cases are known; 8
-                          where there are so many points that an answer is cheap beside exact */
+    FIRST_SHARE = 256, /* one row in so many, from 8 to 16, or 8 of many points, by which hopeless
+                          cases are known */
     ATTEMPTS = 2,      /* products with samples, before exact */
     PACKING_FLOPS = 6, /* a coordinate of the queries; keys are packed for all */
     CANDIDATES_MAX = 8
@@ -34,7 +35,7 @@ static const double HOPELESS = 0.7, HOPELESS_FEW = 0.6;
 /* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed
  * in float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270
  * ns. */
-static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700;
+static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700, WAITING_CORES = 2;
 
 /* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
 static const double BY_ORACLE = 0.3;
@@ -288,15 +289,16 @@ static kmv_status set_costs(planning *w, kmv_error *err)
     return KMV_OK;
 }
 
-/* Core-seconds until the candidates that do not search have answered; the cores wait for one of
- * them most of the time. */
+/* Core-seconds until the candidates that do not search have answered; the cores, of which there are
+ * two or more, wait for one of them most of the time. A constant, since plans must not depend on
+ * the number of threads. */
 static double look_s(const planning *w)
 {
     const kmv_pilot *pilot = &w->p->pilot;
     const double rows = (double)(pilot->capacity - pilot->count);
 
     return (LOOK_PAIRS * rows + ANSWER_PAIRS) * (double)w->p->problem->k->n * w->speeds.pair_s *
-           (double)w->context->threads;
+           WAITING_CORES;
 }
 
 /* Turns away the candidates that are not expected to stay below exact, with what it takes to find
@@ -367,7 +369,7 @@ static size_t first_rows(size_t n_q)
 {
     const size_t rows = n_q / FIRST_SHARE;
 
-    return rows < 8 || n_q > FEW_KEYS ? 8 : rows > 16 ? 16 : rows;
+    return rows < 8 || n_q > MANY ? 8 : rows > 16 ? 16 : rows;
 }
 
 /* Exact where that is clear after few rows or none; else what the candidates say. */

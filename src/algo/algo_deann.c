@@ -62,7 +62,7 @@ typedef struct {
     int threads;
 } state;
 
-/* Where none is probed, keys need no index: one cell of all. */
+/* Where none is probed, there is no index: one cell of all. */
 static size_t cells_of(const opts *o, size_t n_k)
 {
     if (o->probes == 0)
@@ -77,7 +77,7 @@ static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
 
     if (too_many != NULL)
         return too_many;
-    if (o->cells > problem->k->n)
+    if (o->probes > 0 && o->cells > problem->k->n)
         return "cells > n_k";
     if (o->probes == 0 && o->samples == 0)
         return "probes = 0 and samples = 0: nothing to compute";
@@ -186,7 +186,7 @@ static void choose_cells(const work *w)
     uint32_t *chosen = s->chosen + (size_t)w->thread * cells;
 
     memset(w->probed, 0, w->rows * cells);
-    for (size_t i = 0; i < w->rows; i++) {
+    for (size_t i = 0; i < w->rows && s->probes > 0; i++) {
         float *own = score + i % width * ld;
 
         if (i % width == 0)
@@ -288,7 +288,7 @@ static size_t do_rows(state *s, size_t first, int thread, kmv_apply_context *con
     choose_cells(&w);
     kmv_softmax_sums_reset(&s->sums, (size_t)thread * TOGETHER, w.rows);
     memset(context->y + first * r, 0, w.rows * r * sizeof *context->y);
-    for (size_t c = 0; c < s->cells.cells; c++)
+    for (size_t c = 0; c < s->cells.cells && s->probes > 0; c++)
         add_cell(&w, c);
     for (size_t i = 0; i < w.rows; i++) {
         pairs += w.near[i] + add_rest(&w, i, (size_t)(place % n_k));
@@ -312,7 +312,7 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
         pairs += (double)do_rows(s, first, omp_get_thread_num(), context);
     context->cost->pairs += pairs;
     context->cost->flops += pairs * ((s->problem.matrix == KMV_GAUSS ? 3 : 2) * d + 2 * r) +
-                            2 * d * (double)s->q.n * (double)s->cells.cells;
+                            (s->probes > 0 ? 2 * d * (double)s->q.n * (double)s->cells.cells : 0);
     return KMV_OK;
 }
 

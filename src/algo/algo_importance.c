@@ -213,7 +213,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     st = kmv_column_sampler_create_shared(problem, context, pilot, &s, err);
     if (st != KMV_OK)
         return st;
-    largest = kmv_pilot_largest(pilot);
+    largest = pilot->bins.largest;
     safety =
         kmv_error_safety(kmv_pilot_directions(pilot, DIRECTION_ROWS), context->settings->delta) *
         sqrt(1 + DEVIATIONS * kmv_pilot_spread(pilot, 1, 2));

@@ -1,6 +1,6 @@
 /* algo/algo_probe.c - the practical method: what is large is found and computed, the rest is
  * sampled. For Gaussian matrices single entries are searched for (probe_product.c), for softmax
- * leaves of keys are visited (leaf_attention.c). */
+ * leaves of keys are visited (leaf_engine.c). */
 #include <math.h>
 #include <stddef.h>
 
@@ -27,8 +27,8 @@ static const kmv_option options[] = {
     {"heavy", KMV_OPT_REAL, offsetof(kmv_probe_options, heavy), "0", 0, 1,
      "entries above are searched for and kept; 0: eps / 30", NULL},
     {"pilot", KMV_OPT_SIZE, offsetof(kmv_probe_options, pilot), "0", 0, 1e6,
-     "rows computed exactly; 0: 64 (leaves: 192, n_q / 16 at most, and for softmax twice as many "
-     "where few entries decide)",
+     "rows computed exactly; 0: 64 (leaves: 192, or n_q / 16 but two blocks at the least; softmax: "
+     "twice as many where few entries decide, whatever was asked)",
      NULL},
     {"cell", KMV_OPT_SIZE, offsetof(kmv_probe_options, cell), "48", 1, 1e6,
      "fewest keys per cell, on average", NULL},

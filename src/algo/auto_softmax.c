@@ -155,12 +155,14 @@ static int judge(kmv_auto_softmax *a, kmv_apply_context *context, uint64_t key, 
 kmv_status kmv_auto_softmax_apply(kmv_auto_softmax *a, kmv_apply_context *context, kmv_error *err)
 {
     const uint64_t key = context->key;
-    const size_t attempts = a->options->grow && a->certifier != NULL ? ATTEMPTS + 1 : 1;
+    size_t attempts = 1;
     double growth = 1;
     kmv_status st = KMV_OK;
 
     if (a->exact != NULL)
         return kmv_algo_exact.apply(a->exact, context, err);
+    if (a->options->grow && a->certifier != NULL && !kmv_leaf_engine_plan(a->attention)->all)
+        attempts = ATTEMPTS + 1; /* else the same would be computed again */
     kmv_failed_product_keep(&a->failed, NULL, 0);
     for (size_t attempt = 0; attempt < attempts; attempt++) {
         const int last = attempt == ATTEMPTS; /* every leaf: better alone */

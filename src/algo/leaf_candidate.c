@@ -12,7 +12,7 @@
 enum {
     BLOCKS = 16,          /* looked at before all are */
     LOOK_ROWS = 128,      /* of their rows, computed in full */
-    LOOK_KEYS = 8192,     /* that they are compared with, at the least: one leaf in four or more */
+    LOOK_KEYS = 8192,     /* that they are compared with, of 32768 and more; else a quarter */
     LOOK_STRIDE = 16,     /* leaves, at the most, of which one is compared with */
     FEWEST = 2048,        /* points below which exact is never beaten */
     FEWEST_BESIDE = 4096, /* the same where others are asked beside it */

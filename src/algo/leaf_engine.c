@@ -19,9 +19,6 @@ enum {
     FEW_QUERIES = 512, /* below, a pilot costs more than it can save */
     FEW_KEYS = 1024,
     LEAST_SAMPLES = 128, /* fewer save little, and the error of few spreads widely */
-    MEAN_ROWS = 512,
-    LOWEST = -1000, /* exponents of a unit, so that it and 1 / unit stay finite */
-    HIGHEST = 1023
 };
 
 /* What the root mean square error stays below eps by. Rows share a sample, so that the error of one
@@ -46,7 +43,7 @@ struct kmv_leaf_engine {
     const kmv_leaf_options *options;
     int threads, parts;
     double rms;              /* error aimed at */
-    kmv_leaf_product *whole; /* softmax: instead of what follows where every leaf is visited */
+    kmv_leaf_product *whole; /* softmax: computes the product where every leaf is visited */
     kmv_leaf_frame frame;
     kmv_leaf_set queries, keys, sample;
     kmv_leaf_values values, sample_values;
@@ -147,7 +144,7 @@ static kmv_status make_room(kmv_leaf_engine *a, size_t r, kmv_error *err)
     const int parts = a->parts;
     kmv_status st;
 
-    a->most = a->plan.all ? 0 : n / 2;
+    a->most = a->plan.all ? 0 : (size_t)(KMV_LEAF_PLAN_DRAWN * (double)n);
     if ((st = kmv_leaf_values_init(&a->values, u, parts, n, r, err)) != KMV_OK ||
         (st = kmv_leaf_values_init(&a->sample_values, u, parts, a->most, r, err)) != KMV_OK ||
         (st = kmv_leaf_set_init(&a->sample, u, 1, parts, a->most, d, err)) != KMV_OK)
@@ -211,6 +208,12 @@ static double far_rows(const kmv_leaf_engine *a)
     return (double)far / (double)a->queries.n;
 }
 
+/* Few points are not planned for. */
+static int few_points(const kmv_problem *problem)
+{
+    return problem->q->n < FEW_QUERIES || problem->k->n < FEW_KEYS;
+}
+
 /* Points packed as precisely as eps and the size of exponents ask. */
 static kmv_status prepare_points(kmv_leaf_engine *a, const kmv_prepare_context *context,
                                  kmv_error *err)
@@ -230,10 +233,10 @@ static kmv_status prepare_points(kmv_leaf_engine *a, const kmv_prepare_context *
 static kmv_status make_plan(kmv_leaf_engine *a, uint64_t key, kmv_cost *cost, kmv_error *err)
 {
     const kmv_leaf_options *o = a->options;
-    const size_t n_q = a->problem->q->n, n_k = a->problem->k->n, width = a->queries.each;
+    const size_t n_q = a->problem->q->n, width = a->queries.each;
     size_t rows = o->pilot > 0 ? o->pilot : PILOT_ROWS < n_q / 16 ? PILOT_ROWS : n_q / 16;
 
-    if (n_q < FEW_QUERIES || n_k < FEW_KEYS) {
+    if (few_points(a->problem)) {
         a->plan.all = 1;
         return KMV_OK;
     }
@@ -295,9 +298,11 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
     a->rms = context->settings->eps / safety_of(problem, options, context->settings->r);
     a->text = context->text;
     a->text_size = context->text_size;
-    if ((st = prepare_points(a, context, err)) != KMV_OK ||
-        (st = make_plan(a, context->key, context->cost, err)) != KMV_OK ||
-        (st = a->plan.all && problem->matrix == KMV_SOFTMAX
+    a->plan.all = problem->matrix == KMV_SOFTMAX && few_points(problem);
+    if (!a->plan.all && ((st = prepare_points(a, context, err)) != KMV_OK ||
+                         (st = make_plan(a, context->key, context->cost, err)) != KMV_OK))
+        goto out;
+    if ((st = a->plan.all && problem->matrix == KMV_SOFTMAX
                   ? take_whole(a, context, err)
                   : make_room(a, context->settings->r, err)) != KMV_OK)
         goto out;
@@ -308,45 +313,6 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
 out:
     kmv_leaf_engine_destroy(a);
     return st;
-}
-
-/* ---- values ---------------------------------------------------------------------------------- */
-
-/* Any vector near the mean will do: it only takes off what all values have in common. As a running
- * mean it is exact for equal values, and no sum of large ones overflows. */
-static void mean_of_some(const double *x, size_t n, size_t r, double *mean)
-{
-    const size_t step = n / MEAN_ROWS + 1;
-    size_t count = 0;
-
-    memset(mean, 0, r * sizeof *mean);
-    for (size_t j = 0; j < n; j += step, count++) {
-        for (size_t c = 0; c < r; c++)
-            mean[c] += (x[j * r + c] - mean[c]) / (double)(count + 1);
-    }
-}
-
-/* The values packed; |X|_F^2 in units of *unit^2. */
-static double take_values(kmv_leaf_engine *a, const double *x, size_t r, double *unit)
-{
-    const size_t n = a->problem->k->n;
-    double norm2, largest = 0;
-    int exponent;
-
-    *unit = 1;
-    if (a->problem->matrix == KMV_SOFTMAX)
-        mean_of_some(x, n, r, a->mean);
-    norm2 = kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1, a->threads);
-    if (norm2 > 1e-12 && norm2 < 1e12)
-        return norm2;
-    /* Far from 1 fourth powers, of which errors of errors are made, leave the range of float: again
-     * in the unit of the largest. */
-    for (size_t m = 0; m < n * r; m++)
-        largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
-    frexp(largest, &exponent);
-    exponent = exponent > LOWEST ? exponent : LOWEST;
-    *unit = ldexp(1.0, exponent < HIGHEST ? exponent : HIGHEST);
-    return kmv_leaf_values_pack(&a->values, x, r, NULL, n, a->mean, 1 / *unit, a->threads);
 }
 
 /* ---- sample ---------------------------------------------------------------------------------- */
@@ -468,14 +434,18 @@ static int finish_rows(const kmv_leaf_engine *a, size_t block, const thread_room
 /* Visited leaves and sampled columns; returns whether all of y are numbers. */
 static int product(kmv_leaf_engine *a, double effort, kmv_apply_context *context)
 {
-    double unit;
-    const double norm2 =
-        (double)kmv_problem_heads(a->problem) * take_values(a, context->x, context->r, &unit);
     const int whole = a->plan.all || isinf(effort);
-    const size_t drawn = whole ? SIZE_MAX : draw(a, context, norm2, effort);
-    const int all = drawn == SIZE_MAX;
-    double pairs = 0;
-    int good = 1;
+    size_t drawn;
+    double unit, norm2, pairs = 0;
+    int all, good = 1;
+
+    if (a->problem->matrix == KMV_SOFTMAX)
+        kmv_leaf_values_mean(context->x, a->problem->k->n, context->r, a->mean);
+    norm2 = (double)kmv_problem_heads(a->problem) *
+            kmv_leaf_values_take(&a->values, context->x, context->r, a->problem->k->n, a->mean,
+                                 a->threads, &unit);
+    drawn = whole ? SIZE_MAX : draw(a, context, norm2, effort);
+    all = drawn == SIZE_MAX;
 
     if (!all)
         pack_sample(a, context, drawn, unit);

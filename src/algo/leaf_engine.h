@@ -29,7 +29,7 @@ void kmv_leaf_engine_destroy(kmv_leaf_engine *a);
  * the points: beyond about 4 10^5 points at d = 64 leaves are no longer the way. */
 int kmv_leaf_engine_too_large(const kmv_problem *problem, const kmv_tile *tile);
 
-/** What it has planned; lives as long as it does. */
+/** What it has planned, least_share and heavy as of the last product; lives as long as it does. */
 const kmv_leaf_plan *kmv_leaf_engine_plan(const kmv_leaf_engine *a);
 
 /** bfloat16 parts that a number is packed in, where the unit rounds. */

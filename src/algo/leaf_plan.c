@@ -79,46 +79,68 @@ static void set_light(kmv_leaf_plan *plan, int t)
 
 /* ---- a product ------------------------------------------------------------------------------- */
 
-/* Visited and sampled keys a row at threshold t for the values of x; sets x's scores and *m. */
-static double keys_at(kmv_leaf_plan *plan, int t, const kmv_leaf_sample *x, double target,
-                      double guess, double *m)
+/* What is known of the best threshold so far for the values of x. */
+typedef struct {
+    int threshold;
+    double keys, sampled, m;
+} fitted;
+
+/* Visited and sampled keys a row at threshold t; sets x's scores. Infinite where so many columns
+ * would be drawn that every key is computed instead. */
+static fitted at_threshold(kmv_leaf_plan *plan, int t, const kmv_leaf_sample *x, double target,
+                           double guess)
 {
+    kmv_leaf_sample all_rows = *x;
+    fitted f = {.threshold = t};
     double doubt;
 
     set_light(plan, t);
     kmv_leaf_sample_set(x);
-    *m = kmv_leaf_sample_size(x, target, guess, CLOSE, &doubt);
-    return plan->survey.visited[t] + kmv_leaf_sample_keys(x, *m);
+    f.m = kmv_leaf_sample_size(x, target, guess, CLOSE, &doubt);
+    f.sampled = kmv_leaf_sample_keys(x, f.m);
+    all_rows.seen = NULL;
+    if (!(kmv_leaf_sample_keys(&all_rows, f.m) <= KMV_LEAF_PLAN_DRAWN * (double)x->n))
+        f.sampled = INFINITY;
+    f.keys = plan->survey.visited[t] + f.sampled;
+    return f;
 }
 
-/* The threshold that is best for the values at hand, from the planned one on; x's scores and *m for
- * it. The pilot planned for values of equal size. */
-static int fit_threshold(kmv_leaf_plan *plan, const kmv_leaf_sample *x, double target, double *m)
+/* Thresholds one after the other, as long as they need fewer keys and may save enough. last: the
+ * one that x's scores are of. */
+static void walk(kmv_leaf_plan *plan, int step, const kmv_leaf_sample *x, double target,
+                 fitted *best, int *last)
 {
     const double *visited = plan->survey.visited;
-    int best = plan->planned, last = best, step;
-    double least = keys_at(plan, best, x, target, plan->sampled, m), sampled;
 
-    if (plan->survey.asked > 0)
-        return best;
-    sampled = least - visited[best];
-    step = best + 1 < THRESHOLDS && visited[best + 1] - visited[best] < WORTH * sampled ? 1 : -1;
-    for (int t = best + step; t >= 0 && t < THRESHOLDS; t += step) {
-        const double moved = fabs(visited[t] - visited[best]);
-        double next, keys;
+    for (int t = best->threshold + step; t >= 0 && t < THRESHOLDS; t += step) {
+        const double moved = fabs(visited[t] - visited[best->threshold]);
+        fitted next;
 
-        if (step > 0 ? !(moved < WORTH * sampled) : !(WORTH * moved > sampled))
+        if (moved == 0) /* no leaf is between the two */
+            continue;
+        if (step > 0 ? !(moved < WORTH * best->sampled) : !(WORTH * moved > best->sampled))
             break;
-        keys = keys_at(plan, last = t, x, target, *m, &next);
-        if (!(keys < least))
+        next = at_threshold(plan, t, x, target, best->m);
+        *last = t;
+        if (!(next.keys < best->keys))
             break;
-        best = t;
-        least = keys;
-        sampled = least - visited[best];
-        *m = next;
+        *best = next;
     }
-    if (last != best) {
-        set_light(plan, best);
+}
+
+/* From the planned threshold on, down, else up, to a better one for the values at hand: the pilot
+ * planned for values of equal size. */
+static fitted fit_threshold(kmv_leaf_plan *plan, const kmv_leaf_sample *x, double target)
+{
+    fitted best = at_threshold(plan, plan->planned, x, target, plan->sampled);
+    int last = best.threshold;
+
+    if (plan->survey.asked == 0)
+        walk(plan, 1, x, target, &best, &last);
+    if (plan->survey.asked == 0 && best.threshold == plan->planned)
+        walk(plan, -1, x, target, &best, &last);
+    if (last != best.threshold) {
+        set_light(plan, best.threshold);
         kmv_leaf_sample_set(x);
     }
     return best;
@@ -129,15 +151,15 @@ double kmv_leaf_plan_probabilities(kmv_leaf_plan *plan, const float *value2, dou
 {
     const size_t n = plan->survey.problem->k->n;
     kmv_leaf_sample x = sample_of(plan, n, room);
-    double m, sum = 0;
-    int t;
+    fitted best;
+    double sum = 0;
 
     x.value2 = value2;
-    t = fit_threshold(plan, &x, target, &m);
-    plan->least_share = kmv_leaf_survey_threshold(&plan->survey, t);
-    plan->heavy = plan->survey.visited[t];
+    best = fit_threshold(plan, &x, target);
+    plan->least_share = kmv_leaf_survey_threshold(&plan->survey, best.threshold);
+    plan->heavy = plan->survey.visited[best.threshold];
     for (size_t j = 0; j < n; j++) {
-        const double wanted = m * (double)x.s[2][j];
+        const double wanted = best.m * (double)x.s[2][j];
 
         p[j] = wanted < 1 ? (float)wanted : 1;
         sum += (double)p[j];
@@ -255,6 +277,8 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
     set_light(&out, out.planned);
     out.least_share = kmv_leaf_survey_threshold(&out.survey, out.planned);
     out.heavy = out.all ? out.survey.most : out.survey.visited[out.planned];
+    if (out.all) /* no product will ask */
+        kmv_leaf_survey_clear(&out.survey);
     *plan = out;
     out = (kmv_leaf_plan){0};
 out:

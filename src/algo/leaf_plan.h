@@ -30,10 +30,10 @@ typedef struct {
     int all;       /* nothing is worth leaving out: every leaf is visited */
 } kmv_leaf_plan;
 
-/** What is passed is borrowed. Pilot of `rows` rows, spread evenly with random offsets; softmax:
- * twice as many where what they say of the error rests on few entries. `least_share` as given; 0:
- * the one that makes visited plus sampled pairs fewest for an error of eps, for values of equal
- * size. KMV_ENOMEM. Cost: rows n_k pairs, counted. */
+/** What is passed is borrowed until the plan is cleared, or `all` is set. Pilot of `rows` rows,
+ * spread evenly with random offsets; softmax: twice as many where what they say of the error rests
+ * on few entries. `least_share` as given; 0: the one that makes visited plus sampled pairs fewest
+ * for an error of eps, for values of equal size. KMV_ENOMEM. Cost: rows n_k pairs, counted. */
 kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 const kmv_leaf_frame *frame, const kmv_leaf_set *keys,
                                 const kmv_leaf_set *queries, const kmv_leaf_scores *scores,
@@ -41,8 +41,8 @@ kmv_status kmv_leaf_plan_create(kmv_leaf_plan *plan, const kmv_problem *problem,
                                 uint64_t key, kmv_cost *cost, kmv_error *err);
 void kmv_leaf_plan_clear(kmv_leaf_plan *plan);
 
-/** One leaf in so many of n_k keys is enough to compare plans by; with fewer, few heavy columns
- *  among many would be overlooked. */
+/** One leaf in so many of n_k keys is enough to compare thresholds by; with fewer, few heavy
+ * columns among many would be overlooked (a look at leaves, leaf_candidate.c, accepts that). */
 size_t kmv_leaf_plan_stride(size_t n_k);
 
 /** Whether the block visits the leaf. partial: kmv_leaf_scores_partial of the block. */
@@ -51,14 +51,18 @@ int kmv_leaf_plan_visits(const kmv_leaf_plan *plan, const kmv_leaf_scores *score
 
 enum { KMV_LEAF_PLAN_ROOM = 5 };
 
+/** Share of the columns that may be drawn; where more are wanted, every key is less work. */
+#define KMV_LEAF_PLAN_DRAWN 0.5
+
 /**
- * A product: the threshold at which visited and sampled keys are fewest for the values at hand,
- * which may differ from the planned one where few columns decide (plan->least_share and what is
- * light are set to it), and probabilities p (n_k) with V(p) <= target, V judged across the halves
- * and taken with its standard error, for weights value2[j] = |v_j - m|^2 (NULL: ones): p_j = min(1,
- * lambda s_j), s the mixture of the two halves' c_j |v_j - m| (85 %), the prior's (10 %) and |v_j -
- * m| alone (5 %), so that a wrong pilot costs a constant factor; over the square root of the share
- * of rows that see j. room: KMV_LEAF_PLAN_ROOM times n_k floats. Returns sum p.
+ * A product, unless plan->all: a threshold near the planned one, at which visited and sampled keys
+ * are fewest for the values at hand, which matters where few columns decide (plan->least_share,
+ * heavy and what is light are set to it), and probabilities p (n_k) with V(p) <= target, V judged
+ * across the halves and taken with 1.5 of its standard errors, for weights value2[j] = |v_j - m|^2
+ * (NULL: ones): p_j = min(1, lambda s_j), s the mixture of the two halves' c_j |v_j - m| (85 %),
+ * the prior's (10 %) and |v_j - m| alone (5 %), so that a wrong pilot costs a constant factor; over
+ * the square root of the share of rows that see j. room: KMV_LEAF_PLAN_ROOM times n_k floats.
+ * Returns sum p.
  */
 double kmv_leaf_plan_probabilities(kmv_leaf_plan *plan, const float *value2, double target,
                                    float *room, float *p);

@@ -3,8 +3,8 @@
  *
  * s_j is 85 % by the pilot's c_j |v_j - m|, 10 % by the prior's, 5 % by |v_j - m|, over the square
  * root of the share of rows that see column j: what it costs. m is that for which V of leaf_plan.h,
- * planned on one half and judged by the other, and the reverse, plus its own standard error is the
- * error allowed. That of V counts every column's part as one observation.
+ * planned on one half and judged by the other, and the reverse, plus 1.5 of its standard errors is
+ * the error allowed. That of V counts every column's part as one observation.
  */
 #ifndef KMV_ALGO_LEAF_SAMPLE_H
 #define KMV_ALGO_LEAF_SAMPLE_H

@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "gauss/pack.h"
 
 enum {
     SHIFT = 23,   /* to a float's exponent: thresholds are an octave apart */

@@ -184,6 +184,7 @@ static kmv_status stream_unpacked(kmv_pilot *pilot, const kmv_packed *rows, floa
 static void count_row(const float *row, size_t n, kmv_entry_bins *out)
 {
     kmv_entry_bins part[2] = {0};
+    double sum[2] = {0};
     float largest = 0;
 
     for (size_t j = 0; j < n; j++) {
@@ -199,6 +200,7 @@ static void count_row(const float *row, size_t n, kmv_entry_bins *out)
         bin = bin < KMV_PILOT_BINS ? bin : KMV_PILOT_BINS - 1;
         bins->mass[bin] += (double)row[j] * (double)row[j];
         bins->number[bin] += 1;
+        sum[j % 2] += (double)row[j];
         largest = row[j] > largest ? row[j] : largest;
     }
     for (size_t b = 0; b < KMV_PILOT_BINS; b++) {
@@ -206,6 +208,7 @@ static void count_row(const float *row, size_t n, kmv_entry_bins *out)
         out->number[b] = part[0].number[b] + part[1].number[b];
     }
     out->largest = (double)largest;
+    out->sums2 = (sum[0] + sum[1]) * (sum[0] + sum[1]);
 }
 
 /* Rows are counted apart and added up in their order, whatever the number of threads. */
@@ -225,6 +228,7 @@ static kmv_status count_entries(kmv_pilot *pilot, size_t first, kmv_error *err)
             pilot->bins.number[b] += row[i].number[b];
         }
         pilot->bins.largest = fmax(pilot->bins.largest, row[i].largest);
+        pilot->bins.sums2 += row[i].sums2;
     }
     kmv_free(row);
     return KMV_OK;
@@ -338,19 +342,6 @@ double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows)
     return fmin(n_q, fmax(1, trace * trace / (diagonal + others)));
 }
 
-double kmv_pilot_largest(const kmv_pilot *pilot)
-{
-    float largest = 0;
-
-    for (size_t i = 0; i < pilot->count; i++) {
-        for (size_t j = 0; j < pilot->problem->k->n; j++)
-            largest = pilot->entries[i * pilot->ld + j] > largest
-                          ? pilot->entries[i * pilot->ld + j]
-                          : largest;
-    }
-    return (double)largest;
-}
-
 double kmv_pilot_spread(const kmv_pilot *pilot, size_t begin, size_t step)
 {
     double sum = 0, squares = 0, count = 0, mean;
@@ -388,19 +379,9 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2)
 {
     const size_t n_k = pilot->problem->k->n;
     const double n_q = (double)pilot->problem->q->n;
-    double squares = 0, column = 0;
+    const double squares = pilot->bins.sums2 / (double)pilot->count;
+    double column = 0;
 
-    /* An upper bound of rounding: the order of its sums does not matter to anyone. */
-#pragma omp parallel for num_threads(pilot->threads) reduction(+ : squares)
-    for (size_t i = 0; i < pilot->count; i++) {
-        const float *row = pilot->entries + i * pilot->ld;
-        double sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (size_t j = 0; j < n_k; j++)
-            sum += (double)row[j];
-        squares += sum * sum / (double)pilot->count;
-    }
     for (size_t j = 0; j < n_k; j++)
         column = column > c2[j] ? column : c2[j];
     return sqrt(fmax(squares * n_q / (double)n_k, column));

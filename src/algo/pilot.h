@@ -14,6 +14,7 @@ enum { KMV_PILOT_BINS = 64 };
 typedef struct {
     double mass[KMV_PILOT_BINS], number[KMV_PILOT_BINS]; /* sum of squares, and count */
     double largest;                                      /* entry of all */
+    double sums2;                                        /* squared sums of rows, added up */
 } kmv_entry_bins;
 
 /** All points packed once, and rows drawn uniformly without replacement with all their entries.
@@ -76,9 +77,6 @@ double kmv_pilot_gain(const kmv_pilot *pilot, const double *c2);
  * degrees of freedom over nu (Satterthwaite's approximation). Cost rows^2 n_k flops.
  */
 double kmv_pilot_directions(const kmv_pilot *pilot, size_t rows);
-
-/** The largest entry of the pilot. */
-double kmv_pilot_largest(const kmv_pilot *pilot);
 
 /** Relative standard error of the mean squared row norm over rows begin, begin + step, ... of the
  *  pilot: how far predictions that rest on them may be off. 1 for fewer than two rows. */

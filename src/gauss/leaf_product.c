@@ -10,7 +10,7 @@
 #include "gauss/softmax.h"
 
 /* Keys and values of a chunk stay in L2 while all blocks pass. */
-enum { CHUNK_BYTES = 5 << 18, LOWEST = -1000 };
+enum { CHUNK_BYTES = 5 << 18 };
 
 struct kmv_leaf_product {
     const kmv_problem *problem;
@@ -21,7 +21,7 @@ struct kmv_leaf_product {
     kmv_softmax_sums sums;
     kmv_leaf_sums *rooms;
     uint32_t *list; /* 0, 1, 2, ... */
-    double *shift;  /* r zeros */
+    double *mean;   /* r: of the values */
 };
 
 void kmv_leaf_product_destroy(kmv_leaf_product *p)
@@ -32,7 +32,7 @@ void kmv_leaf_product_destroy(kmv_leaf_product *p)
         kmv_leaf_sums_clear(&p->rooms[t]);
     kmv_free(p->rooms);
     kmv_free(p->list);
-    kmv_free(p->shift);
+    kmv_free(p->mean);
     kmv_softmax_sums_clear(&p->sums);
     kmv_leaf_values_clear(&p->values);
     kmv_leaf_set_clear(&p->keys);
@@ -49,7 +49,7 @@ static kmv_status make_rooms(kmv_leaf_product *p, size_t r, kmv_error *err)
     if ((p->rooms = kmv_alloc((size_t)p->threads, sizeof *p->rooms, "room of threads", err)) ==
             NULL ||
         (p->list = kmv_alloc(leaves, sizeof *p->list, "list of leaves", err)) == NULL ||
-        (p->shift = kmv_alloc(r, sizeof *p->shift, "shift of values", err)) == NULL)
+        (p->mean = kmv_alloc(r, sizeof *p->mean, "mean of values", err)) == NULL)
         return KMV_ENOMEM;
     for (size_t l = 0; l < leaves; l++)
         p->list[l] = (uint32_t)l;
@@ -144,33 +144,16 @@ static double attend(kmv_leaf_product *p, size_t block, size_t first, size_t end
     return pairs;
 }
 
-/* A power of two that brings values near 1 where their squares would leave float. */
-static double pack_values(kmv_leaf_product *p, const double *x, size_t r)
-{
-    const size_t n = p->problem->k->n;
-    const double norm2 = kmv_leaf_values_pack(&p->values, x, r, NULL, n, p->shift, 1, p->threads);
-    double largest = 0, unit;
-    int exponent;
-
-    if (norm2 > 1e-20 && norm2 < 1e20)
-        return 1;
-    for (size_t m = 0; m < n * r; m++)
-        largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
-    frexp(largest, &exponent);
-    unit = ldexp(1.0, exponent > LOWEST ? exponent : LOWEST);
-    kmv_leaf_values_pack(&p->values, x, r, NULL, n, p->shift, 1 / unit, p->threads);
-    return unit;
-}
-
 int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, double *y,
                            kmv_cost *cost)
 {
     const size_t n_q = p->queries.n, blocks = p->queries.count;
     const size_t fit = CHUNK_BYTES / (p->keys.size + p->values.size), step = fit > 0 ? fit : 1;
-    const double unit = pack_values(p, x, r);
-    double pairs = 0;
+    double unit, pairs = 0;
     int good = 1;
 
+    kmv_leaf_values_mean(x, p->problem->k->n, r, p->mean);
+    kmv_leaf_values_take(&p->values, x, r, p->problem->k->n, p->mean, p->threads, &unit);
     kmv_softmax_sums_reset(&p->sums, 0, p->queries.capacity);
 #pragma omp parallel num_threads(p->threads) reduction(+ : pairs) reduction(min : good)
     {
@@ -188,6 +171,8 @@ int kmv_leaf_product_apply(kmv_leaf_product *p, const double *x, size_t r, doubl
             good &= isfinite(p->sums.sum[i]) && p->sums.sum[i] > 0 &&
                     fabsf(p->sums.top[i]) <= KMV_SOFTMAX_EXPONENT_MAX;
             kmv_softmax_sums_row(&p->sums, i, r, unit, y + i * r);
+            for (size_t c = 0; c < r; c++)
+                y[i * r + c] += p->mean[c];
         }
     }
     cost->pairs += pairs;

@@ -8,10 +8,18 @@
 #include "base/mem.h"
 #include "gauss/pack.h"
 
-enum { CENTRE_ROWS = 128 };
+enum {
+    CENTRE_ROWS = 128,
+    MEAN_ROWS = 512,
+    LOWEST = -1000, /* exponents of a unit, so that it and 1 / unit stay finite */
+    HIGHEST = 1023
+};
 
 static const double LOG2_E = 1.44269504088896340736;
 static const float SUM_MAX = 0x1p100f;
+
+/* Of |X|_F^2, and of its mean over rows, taken as they are. */
+static const double NORM2_MOST = 1e12, ROW2_LEAST = 1e-12;
 
 /* ---- frame ----------------------------------------------------------------------------------- */
 
@@ -176,6 +184,36 @@ double kmv_leaf_values_pack(kmv_leaf_values *v, const double *x, size_t r, const
     for (size_t m = 0; m < leaves; m++)
         norm2 += v->norm2[m];
     return norm2;
+}
+
+void kmv_leaf_values_mean(const double *x, size_t n, size_t r, double *mean)
+{
+    const size_t step = n / MEAN_ROWS + 1;
+    size_t count = 0;
+
+    memset(mean, 0, r * sizeof *mean);
+    for (size_t j = 0; j < n; j += step, count++) {
+        for (size_t c = 0; c < r; c++)
+            mean[c] += (x[j * r + c] - mean[c]) / (double)(count + 1);
+    }
+}
+
+double kmv_leaf_values_take(kmv_leaf_values *v, const double *x, size_t r, size_t n,
+                            const double *shift, int threads, double *unit)
+{
+    const double norm2 = kmv_leaf_values_pack(v, x, r, NULL, n, shift, 1, threads);
+    double largest = 0;
+    int exponent;
+
+    *unit = 1;
+    if (norm2 > ROW2_LEAST * (double)n && norm2 < NORM2_MOST)
+        return norm2;
+    for (size_t m = 0; m < n * r; m++)
+        largest = fabs(x[m]) > largest ? fabs(x[m]) : largest;
+    frexp(largest, &exponent);
+    exponent = exponent > LOWEST ? exponent : LOWEST;
+    *unit = ldexp(1.0, exponent < HIGHEST ? exponent : HIGHEST);
+    return kmv_leaf_values_pack(v, x, r, NULL, n, shift, 1 / *unit, threads);
 }
 
 /* ---- a block --------------------------------------------------------------------------------- */

@@ -64,6 +64,15 @@ void kmv_leaf_values_clear(kmv_leaf_values *v);
 double kmv_leaf_values_pack(kmv_leaf_values *v, const double *x, size_t r, const size_t *which,
                             size_t n, const double *shift, double factor, int threads);
 
+/** A vector near the mean of the n rows of x: what values have in common. Equal rows give that row
+ *  to the bit, and no sum of large ones overflows. */
+void kmv_leaf_values_mean(const double *x, size_t n, size_t r, double *mean);
+
+/** Pack x - shift, n x r, in units of *unit: a power of two, 1 unless fourth powers, of which
+ * errors of errors are made, would leave the range of float. Returns |X|_F^2 / *unit^2. */
+double kmv_leaf_values_take(kmv_leaf_values *v, const double *x, size_t r, size_t n,
+                            const double *shift, int threads, double *unit);
+
 /** Some leaves of a key set, as one block sees them. */
 typedef struct {
     const kmv_leaf_set *keys;
