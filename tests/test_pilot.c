@@ -11,15 +11,17 @@
 
 static const kmv_settings settings = {.eps = 1, .delta = 0.01, .r = 1, .threads = 1, .seed = 3};
 
-static kmv_prepare_context context_of(const kmv_settings *s, kmv_cost *cost, char *text)
+static kmv_prepare_context context_of(int threads, kmv_cost *cost)
 {
-    return (kmv_prepare_context){.settings = s,
+    static char text[1];
+
+    return (kmv_prepare_context){.settings = &settings,
                                  .tile = kmv_tile_best(),
-                                 .threads = 1,
+                                 .threads = threads,
                                  .key = 5,
                                  .cost = cost,
                                  .text = text,
-                                 .text_size = 1};
+                                 .text_size = sizeof text};
 }
 
 /* Rows of the pilot are rows of the matrix, column norms are theirs, and what is computed first
@@ -27,10 +29,8 @@ static kmv_prepare_context context_of(const kmv_settings *s, kmv_cost *cost, cha
 static void pilot(void **state)
 {
     enum { SIZE = 90 };
-    const kmv_settings s = settings;
     kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
+    const kmv_prepare_context context = context_of(1, &cost);
     double e[SIZE] = {0}, row[SIZE], c2[SIZE], want[SIZE] = {0};
     int seen[SIZE] = {0};
     kmv_error err = {""};
@@ -72,9 +72,7 @@ static void pilot(void **state)
 static void threads(void **state)
 {
     enum { SIZE = 700 };
-    const kmv_settings s = settings;
     kmv_cost cost = {0};
-    char text[1];
     double c2[SIZE], gain[3];
     kmv_error err = {""};
     kmv_pilot p[3];
@@ -83,9 +81,8 @@ static void threads(void **state)
     (void)state;
     normal_make(&f, SIZE, 1, 0, NORMAL_SIGMA);
     for (int t = 0; t < 3; t++) {
-        kmv_prepare_context context = context_of(&s, &cost, text);
+        const kmv_prepare_context context = context_of(t + 1, &cost);
 
-        context.threads = t + 1;
         CHECK_OK(kmv_pilot_init(&p[t], &f.problem, &context, 20, &err));
         CHECK_OK(kmv_pilot_extend(&p[t], 7, &cost, &err));
         CHECK_OK(kmv_pilot_extend(&p[t], 20, &cost, &err));
@@ -104,10 +101,8 @@ static void threads(void **state)
 static void pilot_of_unpacked_keys(void **state)
 {
     enum { SIZE = 1000, ROWS = 5 };
-    const kmv_settings s = settings;
     kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
+    const kmv_prepare_context context = context_of(1, &cost);
     kmv_error err = {""};
     kmv_pilot p[2];
     normal_problem f;
@@ -135,10 +130,8 @@ static void pilot_of_unpacked_keys(void **state)
 static void oracle_by_hand(void **state)
 {
     enum { SIZE = 64 };
-    const kmv_settings s = settings;
     kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
+    const kmv_prepare_context context = context_of(1, &cost);
     kmv_error err = {""};
     kmv_pilot p;
     normal_problem f;
@@ -165,10 +158,8 @@ static void oracle_by_hand(void **state)
 static void directions(void **state)
 {
     enum { SIZE = 64 };
-    const kmv_settings s = settings;
     kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
+    const kmv_prepare_context context = context_of(1, &cost);
     kmv_error err = {""};
     kmv_pilot p;
     normal_problem f;
@@ -195,12 +186,10 @@ static void directions(void **state)
 
 static void speeds(void **state)
 {
-    const kmv_settings s = settings;
     const kmv_speeds narrow = kmv_speeds_nominal(kmv_tile_best(), 16, 1);
     const kmv_speeds wide = kmv_speeds_nominal(kmv_tile_best(), 64, 8);
     kmv_cost cost = {0};
-    char text[1];
-    const kmv_prepare_context context = context_of(&s, &cost, text);
+    const kmv_prepare_context context = context_of(1, &cost);
     kmv_error err = {""};
     kmv_speeds measured = {0};
     kmv_pilot p;
