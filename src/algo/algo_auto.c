@@ -202,6 +202,7 @@ static kmv_status ask_one(planning *w, size_t c, size_t *best, kmv_error *err)
     const double applies = (double)o->applies;
     const size_t used = strlen(w->others);
     kmv_forecast *f = &w->forecast[c];
+    size_t beaten = c;
     kmv_status st;
     double total;
 
@@ -217,7 +218,12 @@ static kmv_status ask_one(planning *w, size_t c, size_t *best, kmv_error *err)
         snprintf(w->others + used, sizeof w->others - used, ", %s %s", candidate->name, f->text);
     if (f->error <= p->eps && (total < w->least_s || o->only > 0)) {
         w->least_s = total;
+        beaten = *best;
         *best = c;
+    }
+    if (beaten < CANDIDATES_MAX) { /* its room is wanted for others */
+        kmv_candidate_table[beaten]->discard(w->draft[beaten]);
+        w->draft[beaten] = NULL;
     }
     return KMV_OK;
 }
@@ -520,6 +526,8 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
             goto out;
     }
     kmv_pilot_drop_entries(&p->pilot);
+    if (p->chosen != NULL && p->chosen->own_points && p->certifier == NULL)
+        kmv_pilot_drop_points(&p->pilot);
     /* Whatever a product may come to need: exact at once, or after failing certificates. */
     if ((p->chosen == NULL || p->certifier != NULL) && p->reference == NULL &&
         (st = kmv_pilot_reserve(&p->pilot, err)) != KMV_OK)

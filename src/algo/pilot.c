@@ -76,41 +76,48 @@ out:
     return st;
 }
 
+static kmv_status reserve(kmv_pilot *pilot, kmv_role role, kmv_error *err)
+{
+    kmv_packed *p = role == KMV_KEYS ? &pilot->keys : &pilot->queries;
+    const kmv_points *points = role == KMV_KEYS ? pilot->problem->k : pilot->problem->q;
+
+    return p->capacity > 0 ? KMV_OK
+                           : kmv_packed_init(p, pilot->tile, role, points->n, points->d, 0, err);
+}
+
 kmv_status kmv_pilot_reserve(kmv_pilot *pilot, kmv_error *err)
 {
-    const kmv_problem *p = pilot->problem;
-    const size_t d = p->k->d;
-    kmv_status st = KMV_OK;
+    const kmv_status st = reserve(pilot, KMV_QUERIES, err);
 
-    if (pilot->queries.capacity == 0)
-        st = kmv_packed_init(&pilot->queries, pilot->tile, KMV_QUERIES, p->q->n, d, 0, err);
-    if (st == KMV_OK && pilot->keys.capacity == 0)
-        st = kmv_packed_init(&pilot->keys, pilot->tile, KMV_KEYS, p->k->n, d, 0, err);
-    return st;
+    return st != KMV_OK ? st : reserve(pilot, KMV_KEYS, err);
+}
+
+static kmv_status pack(kmv_pilot *pilot, kmv_role role, kmv_cost *cost, kmv_error *err)
+{
+    kmv_packed *p = role == KMV_KEYS ? &pilot->keys : &pilot->queries;
+    const kmv_status st = reserve(pilot, role, err);
+
+    if (st != KMV_OK)
+        return st;
+    if (p->n == 0)
+        kmv_pack(p, pilot->problem, pilot->centre, NULL, p->capacity, pilot->threads, cost);
+    return check_norms(p, pilot->problem, err);
 }
 
 kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 {
-    const kmv_status st = kmv_pilot_reserve(pilot, err);
-
-    if (st != KMV_OK)
-        return st;
-    if (pilot->keys.n == 0)
-        kmv_pack(&pilot->keys, pilot->problem, pilot->centre, NULL, pilot->problem->k->n,
-                 pilot->threads, cost);
-    return check_norms(&pilot->keys, pilot->problem, err);
+    return pack(pilot, KMV_KEYS, cost, err);
 }
 
 kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 {
-    const kmv_status st = kmv_pilot_reserve(pilot, err);
+    return pack(pilot, KMV_QUERIES, cost, err);
+}
 
-    if (st != KMV_OK)
-        return st;
-    if (pilot->queries.n == 0)
-        kmv_pack(&pilot->queries, pilot->problem, pilot->centre, NULL, pilot->problem->q->n,
-                 pilot->threads, cost);
-    return check_norms(&pilot->queries, pilot->problem, err);
+void kmv_pilot_drop_points(kmv_pilot *pilot)
+{
+    kmv_packed_clear(&pilot->queries);
+    kmv_packed_clear(&pilot->keys);
 }
 
 void kmv_pilot_drop_entries(kmv_pilot *pilot)

@@ -62,6 +62,9 @@ kmv_status kmv_pilot_extend(kmv_pilot *pilot, size_t count, kmv_cost *cost, kmv_
 /** Free entries and rows; packed points stay. */
 void kmv_pilot_drop_entries(kmv_pilot *pilot);
 
+/** Free packed points. */
+void kmv_pilot_drop_points(kmv_pilot *pilot);
+
 /** c2[j] = n_q / (rows taken) times the sum of squared entries of column j over rows begin, begin +
  *  step, ... of the pilot: an unbiased estimate of c_j^2. Same bits for any number of threads. */
 void kmv_pilot_column_norms(const kmv_pilot *pilot, size_t begin, size_t step, double *c2);

@@ -46,7 +46,7 @@ typedef struct {
     const size_t *seen;   /* rows: slots that a row sees, a prefix; NULL: all */
     size_t seen_least;    /* the least of them */
     const void *values;   /* of the set */
-    size_t d, ld;         /* ld: floats a row of part, in 32s */
+    size_t d, ld;         /* ld: floats a row of part, in 32s; without rounding in 16s */
     int parts;
     float *sum;  /* rows: += sum_j 2^e_ij */
     float *part; /* rows x ld: += sum_j 2^e_ij v_j */

@@ -141,7 +141,8 @@ void kmv_leaf_set_pack(kmv_leaf_set *s, const kmv_leaf_frame *f, const kmv_point
 kmv_status kmv_leaf_values_init(kmv_leaf_values *v, const kmv_attend_unit *unit, int parts,
                                 size_t capacity, size_t r, kmv_error *err)
 {
-    kmv_leaf_values out = {.unit = *unit, .parts = parts, .ld = kmv_round_up(r, 32)};
+    kmv_leaf_values out = {
+        .unit = *unit, .parts = parts, .ld = kmv_round_up(r, unit->rounds ? 32 : 16)};
     const size_t most = capacity / unit->keys + (capacity % unit->keys != 0);
 
     out.capacity = most * unit->keys;
