@@ -18,7 +18,7 @@ SONAME  := libkmv.so.$(firstword $(subst ., ,$(VERSION)))
 # says so; without missing packages it does nothing). Only then can pkg-config be asked.
 NO_SETUP := clean help format format-check check-layers
 ifneq ($(filter-out $(NO_SETUP),$(or $(MAKECMDGOALS),all)),)
-FOR_TESTS := $(if $(filter test% asan valgrind fuzz $(BUILD)/tests/%,$(MAKECMDGOALS)),--tests)
+FOR_TESTS := $(if $(filter test% asan valgrind fuzz $(BUILD)/tests/%,$(MAKECMDGOALS)),--tests) $(if $(filter test-emulated,$(MAKECMDGOALS)),--emulated)
 FOR_DATA := $(if $(filter data,$(MAKECMDGOALS)),--data)
 ifneq ($(shell CC='$(CC)' scripts/setup.sh --quiet $(FOR_TESTS) $(FOR_DATA) >&2; echo $$?),0)
 $(error packages are missing, see the line above)
@@ -54,7 +54,7 @@ TESTS    := $(TEST_SRC:tests/%.c=$(BUILD)/tests/%)
 # Programs that the tests of the command line start.
 CLI_TOOLS := $(BUILD)/tests/tools/make_h5
 HELPERS  := $(sort $(filter-out $(TEST_SRC),$(wildcard tests/*.c)))
-C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch] tests/*/*.c))
+C_FILES  := $(sort $(wildcard src/*.[ch] src/*/*.[ch] tests/*.[ch] tests/*/*.[ch]))
 
 # `make V=1` shows the commands whole, `make -s` nothing.
 silent = $(findstring s,$(firstword -$(MAKEFLAGS)))
@@ -62,7 +62,7 @@ show = $(if $(V),,@$(if $(silent),,printf '%-7s %s\n' $(1) '$(2)';))
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all lib install test test-units test-isas test-cli check-layers asan valgrind fuzz tidy format \
+.PHONY: all lib install test test-units test-isas test-emulated test-cli check-layers asan valgrind fuzz tidy format \
         format-check smoke bench reproduce peers data report clean help FORCE
 
 all: $(BUILD)/kmv ## build the program, build/kmv
@@ -85,6 +85,22 @@ $(BUILD)/src/gauss/%_amx.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -
 $(BUILD)/src/gauss/%_avx2.o: BASE += -mavx2 -mfma
 $(BUILD)/src/algo/%_avx512.o: BASE += -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512vpopcntdq -mpopcnt -mbmi2
 $(BUILD)/src/algo/%_avx2.o: BASE += -mavx2 -mfma -mpopcnt
+
+# The same files in terms of AVX2 (tests/emulated), and a CPU that says yes to all of them.
+WIDE := $(wildcard src/*/*_avx512.c src/*/*_amx.c)
+EMULATED := $(BUILD)/emulated
+EMULATED_OBJ := $(filter-out $(WIDE:%.c=$(BUILD)/%.o) $(BUILD)/src/base/cpu_features.o,$(ROOM_OBJ)) \
+    $(WIDE:%.c=$(EMULATED)/%.o) $(BUILD)/tests/emulated/cpu_features.o
+$(EMULATED)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call show,CC,$@)$(CC) -Itests/emulated -mavx2 -mfma -mpopcnt -mbmi2 -Wno-psabi $(ALL_CFLAGS) -c $< -o $@
+$(EMULATED)/rooms.a: $(EMULATED_OBJ)
+	@rm -f $@
+	$(call show,AR,$@)$(AR) rcs $@ $^
+$(EMULATED)/kmv: $(BUILD)/src/main.o $(EMULATED)/rooms.a
+	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -o $@
+$(EMULATED)/test_%: $(BUILD)/tests/test_%.o $(HELPERS:%.c=$(BUILD)/%.o) $(EMULATED)/rooms.a
+	$(call show,LINK,$@)$(LINK) $^ $(LIBS) -lcmocka -o $@
 
 # Files that say how and from what this was built; rewritten only when they change, so that another
 # compiler or other flags rebuild everything and nothing else does.
@@ -136,6 +152,10 @@ test-isas: $(TESTS) $(BUILD)/kmv ## the same as on machines with lesser instruct
 	@isas=$$(KMV_ISA= $(BUILD)/kmv doctor | sed -n 's/^isas: //p'); [ -n "$$isas" ] || exit 1; \
 	failed=0; for isa in $${isas#* }; do [ "$$isa" != "$$isas" ] || continue; \
 	    echo "KMV_ISA=$$isa"; KMV_ISA=$$isa scripts/run_tests.sh $(TESTS) || failed=1; done; exit $$failed
+
+test-emulated: $(TESTS:$(BUILD)/tests/%=$(EMULATED)/%) ## the same with AVX-512 and AMX on any CPU with AVX2: results, not speed
+	@failed=0; for isa in amx avx512; do \
+	    echo "KMV_ISA=$$isa"; KMV_ISA=$$isa scripts/run_tests.sh $^ || failed=1; done; exit $$failed
 
 test-cli: $(BUILD)/kmv $(CLI_TOOLS) ## the tests of the program
 	@KMV=$(BUILD)/kmv scripts/run_cli_tests.sh tests/cli

@@ -4,25 +4,27 @@
 #   scripts/setup.sh --quiet   the same, and silent when nothing is missing
 #   scripts/setup.sh --check   install nothing; list the missing packages, exit 1 if there are any
 #   scripts/setup.sh --tests   (with any of these) what only the tests need, too
+#   scripts/setup.sh --emulated (with any of these) what only `make test-emulated` needs, too
 #   scripts/setup.sh --data    (with any of these) what only `make data` needs, too
 # What is there is found by looking for the programs and files themselves, not by asking the
 # package manager: the Makefile calls this script each time, so that it has to be quick, and a
 # library from elsewhere counts as well.
 set -u
 
-mode=install quiet= tests= data=
+mode=install quiet= tests= emulated= data=
 for word in "$@"; do
     case $word in
     --check) mode=check ;;
     --quiet) quiet=yes ;;
     --tests) tests=yes ;;
+    --emulated) emulated=yes ;;
     --data) data=yes ;;
     -h | --help)
         sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *)
-        echo "setup.sh: unknown option '$word', want --quiet, --check, --tests or --data" >&2
+        echo "setup.sh: unknown option '$word', want --quiet, --check, --tests, --emulated or --data" >&2
         exit 2
         ;;
     esac
@@ -62,6 +64,7 @@ if [ -n "$tests" ]; then
     [ -e /usr/lib/python3/dist-packages/h5py ] || python3 -c 'import h5py, numpy' 2>/dev/null ||
         need python3-h5py
 fi
+if [ -n "$emulated" ]; then header simde/x86/avx512.h libsimde-dev; fi
 if [ -n "$data" ]; then
     # Debian's Python makes virtual environments only with this package.
     python3 -c 'import ensurepip, venv' 2>/dev/null || need python3-venv

@@ -299,6 +299,8 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
     a->text = context->text;
     a->text_size = context->text_size;
     a->plan.all = problem->matrix == KMV_SOFTMAX && few_points(problem);
+    /* Few points cost little at full precision, and nobody looked how far off they are. */
+    a->parts = options->parts > 0 ? options->parts : KMV_ATTEND_PARTS_MAX;
     if (!a->plan.all && ((st = prepare_points(a, context, err)) != KMV_OK ||
                          (st = make_plan(a, context->key, context->cost, err)) != KMV_OK))
         goto out;

@@ -9,7 +9,8 @@ typedef enum {
     KMV_CPU_PORTABLE,
     KMV_CPU_AVX2,   /* with FMA */
     KMV_CPU_AVX512, /* F, DQ, BW, VL */
-    KMV_CPU_AMX     /* tiles of bfloat16, AVX512-BF16; Linux, which gives each process leave */
+    KMV_CPU_AMX,    /* tiles of bfloat16, AVX512-BF16; Linux, which gives each process leave */
+    KMV_CPU_COUNT
 } kmv_cpu;
 
 /** Whether the CPU has it, the system saves its registers, and the environment does not hide it:
