@@ -6,6 +6,7 @@
 
 #include "algo/candidate.h"
 #include "algo/speeds.h"
+#include "base/mem.h"
 #include "gauss/reference.h"
 #include "normal_problem.h"
 
@@ -207,12 +208,55 @@ static void speeds(void **state)
     normal_clear(&f);
 }
 
+/* The exact product with queries packed whole, before, and in turns, where room is reserved: the
+ * same numbers, masks included, and no allocation. Entries to 1e-5 as above, |x_j| < 2. */
+static void products(void **state)
+{
+    enum { SIZE = 2000, COLUMNS = 1 };
+
+    (void)state;
+    for (int variant = 0; variant < 4; variant++) {
+        const int causal = variant % 2, in_turns = variant / 2;
+        kmv_cost cost = {0};
+        const kmv_prepare_context context = context_of(2, &cost);
+        kmv_error err = {""};
+        size_t before;
+        kmv_pilot p;
+        normal_problem f;
+
+        normal_make(&f, SIZE, COLUMNS, causal, NORMAL_SIGMA);
+        for (size_t j = 0; j < SIZE * COLUMNS; j++)
+            f.x[j] = (double)(j % 7) / 4 - 0.7;
+        CHECK_OK(kmv_reference_product(&f.problem, NULL, SIZE, f.x, COLUMNS, 1, f.exact, &err));
+        CHECK_OK(kmv_pilot_init(&p, &f.problem, &context, 10, &err));
+        if (in_turns)
+            CHECK_OK(kmv_pilot_reserve(&p, &err));
+        else
+            CHECK_OK(kmv_pilot_pack_queries(&p, &cost, &err));
+        assert_true(in_turns == (p.queries.capacity < SIZE));
+        CHECK_OK(kmv_pilot_pack_keys(&p, &cost, &err));
+        before = kmv_mem_current();
+        for (int again = 0; again < 2; again++) {
+            memset(f.y, 0xff, SIZE * COLUMNS * sizeof *f.y);
+            cost = (kmv_cost){0};
+            CHECK_OK(kmv_pilot_product(&p, f.x, COLUMNS, f.y, &cost, &err));
+            CHECK_CLOSE(cost.pairs, kmv_problem_pairs(&f.problem), 0);
+            for (size_t m = 0; m < SIZE * COLUMNS; m++)
+                CHECK_CLOSE(f.y[m], f.exact[m], 1e-5 * 2 * (1 + f.exact[m] * f.exact[m]));
+        }
+        assert_int_equal(kmv_mem_current(), before);
+        kmv_pilot_clear(&p);
+        normal_clear(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pilot),          cmocka_unit_test(pilot_of_unpacked_keys),
         cmocka_unit_test(oracle_by_hand), cmocka_unit_test(directions),
         cmocka_unit_test(speeds),         cmocka_unit_test(threads),
+        cmocka_unit_test(products),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -544,18 +544,6 @@ out:
 
 /* ---- products -------------------------------------------------------------------------------- */
 
-static kmv_status exact_product(planner *p, kmv_apply_context *context, kmv_error *err)
-{
-    kmv_status st;
-
-    if ((st = kmv_pilot_pack_keys(&p->pilot, context->cost, err)) != KMV_OK ||
-        (st = kmv_pilot_pack_queries(&p->pilot, context->cost, err)) != KMV_OK)
-        return st;
-    kmv_product(&p->pilot.queries, &p->pilot.keys, p->problem, context->x, NULL, context->r,
-                p->pilot.threads, p->pilot.workspace, context->y, context->cost);
-    return KMV_OK;
-}
-
 /* Another product is needed. Sets *effort, in terms of the one before, and keeps that if the next
  * is to be added to it. */
 static void grow(planner *p, const kmv_apply_context *context, double err_est, double *effort)
@@ -612,7 +600,8 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
         }
         grow(p, context, found.err_est, &effort);
     }
-    if ((st = exact_product(p, context, err)) != KMV_OK)
+    if ((st = kmv_pilot_product(&p->pilot, context->x, context->r, context->y, context->cost,
+                                err)) != KMV_OK)
         goto out;
     context->err_est = NAN; /* it was of another y */
     context->t_certify_s = certify_s;
@@ -638,7 +627,7 @@ static kmv_status apply(void *state, kmv_apply_context *context, kmv_error *err)
         return KMV_OK;
     }
     if (p->chosen == NULL)
-        return exact_product(p, context, err);
+        return kmv_pilot_product(&p->pilot, context->x, context->r, context->y, context->cost, err);
     return sampled_product(p, context, err);
 }
 

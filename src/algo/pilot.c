@@ -10,7 +10,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 
-enum { KEYS_AT_ONCE = 960 };
+enum { KEYS_AT_ONCE = 960, QUERIES_AT_ONCE = 960 };
 
 /* Beyond it packed floats overflow or lose all digits. */
 static const double NORM2_MOST = 1e30;
@@ -87,9 +87,19 @@ static kmv_status reserve(kmv_pilot *pilot, kmv_role role, kmv_error *err)
 
 kmv_status kmv_pilot_reserve(kmv_pilot *pilot, kmv_error *err)
 {
-    const kmv_status st = reserve(pilot, KMV_QUERIES, err);
+    const kmv_points *q = pilot->problem->q;
+    const size_t some = q->n < QUERIES_AT_ONCE ? q->n : QUERIES_AT_ONCE;
 
-    return st != KMV_OK ? st : reserve(pilot, KMV_KEYS, err);
+    if (pilot->queries.capacity == 0) {
+        kmv_status st =
+            kmv_packed_init(&pilot->queries, pilot->tile, KMV_QUERIES, some, q->d, 1, err);
+
+        if (st != KMV_OK)
+            return st;
+        if ((pilot->some = kmv_alloc(some, sizeof *pilot->some, "queries at once", err)) == NULL)
+            return KMV_ENOMEM;
+    }
+    return reserve(pilot, KMV_KEYS, err);
 }
 
 static kmv_status pack(kmv_pilot *pilot, kmv_role role, kmv_cost *cost, kmv_error *err)
@@ -114,6 +124,44 @@ kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *e
     return pack(pilot, KMV_QUERIES, cost, err);
 }
 
+/* The room holds some queries: packed in turns. */
+static kmv_status product_in_turns(kmv_pilot *pilot, const double *x, size_t r, double *y,
+                                   kmv_cost *cost, kmv_error *err)
+{
+    const size_t n_q = pilot->problem->q->n, most = pilot->queries.capacity;
+
+    for (size_t first = 0, count; first < n_q; first += count) {
+        kmv_status st;
+
+        count = n_q - first < most ? n_q - first : most;
+        for (size_t i = 0; i < count; i++)
+            pilot->some[i] = first + i;
+        kmv_pack(&pilot->queries, pilot->problem, pilot->centre, pilot->some, count, pilot->threads,
+                 cost);
+        if ((st = check_norms(&pilot->queries, pilot->problem, err)) != KMV_OK)
+            return st;
+        kmv_product(&pilot->queries, &pilot->keys, pilot->problem, x, NULL, r, pilot->threads,
+                    pilot->workspace, y + first * r, cost);
+    }
+    return KMV_OK;
+}
+
+kmv_status kmv_pilot_product(kmv_pilot *pilot, const double *x, size_t r, double *y, kmv_cost *cost,
+                             kmv_error *err)
+{
+    kmv_status st;
+
+    if ((st = kmv_pilot_pack_keys(pilot, cost, err)) != KMV_OK)
+        return st;
+    if (pilot->some != NULL)
+        return product_in_turns(pilot, x, r, y, cost, err);
+    if ((st = kmv_pilot_pack_queries(pilot, cost, err)) != KMV_OK)
+        return st;
+    kmv_product(&pilot->queries, &pilot->keys, pilot->problem, x, NULL, r, pilot->threads,
+                pilot->workspace, y, cost);
+    return KMV_OK;
+}
+
 void kmv_pilot_drop_points(kmv_pilot *pilot)
 {
     kmv_packed_clear(&pilot->queries);
@@ -134,8 +182,8 @@ void kmv_pilot_clear(kmv_pilot *pilot)
     if (pilot == NULL)
         return;
     kmv_pilot_drop_entries(pilot);
-    kmv_packed_clear(&pilot->queries);
-    kmv_packed_clear(&pilot->keys);
+    kmv_pilot_drop_points(pilot);
+    kmv_free(pilot->some);
     kmv_workspace_destroy(pilot->workspace);
     kmv_free(pilot->centre);
     *pilot = (kmv_pilot){0};

@@ -25,8 +25,9 @@ typedef struct {
     const kmv_tile *tile;
     int threads;
     double *centre;     /* d: what packing subtracts */
-    kmv_packed queries; /* all n_q in order, without index; see kmv_pilot_pack_queries */
+    kmv_packed queries; /* all n_q in order, without index, see kmv_pilot_pack_queries; or some */
     kmv_packed keys;    /* all n_k in order, without index; see kmv_pilot_pack_keys */
+    size_t *some;       /* which those are; NULL: all */
     kmv_workspace *workspace;
     size_t capacity, count; /* rows reserved, rows computed so far */
     size_t *rows;           /* their numbers; the first `count` of them, in any order, are a uniform
@@ -44,8 +45,9 @@ kmv_status kmv_pilot_init(kmv_pilot *pilot, const kmv_problem *problem,
                           const kmv_prepare_context *context, size_t capacity, kmv_error *err);
 void kmv_pilot_clear(kmv_pilot *pilot);
 
-/** Room for all packed points, once: 2.5 times the points themselves with a matrix unit, and so
- *  only for what reads them. KMV_ENOMEM. */
+/** Room for kmv_pilot_product where queries are not packed: for all keys and some queries, since
+ * all points packed are 2.5 times the points themselves with a matrix unit. Queries can then no
+ * longer be packed whole. KMV_ENOMEM. */
 kmv_status kmv_pilot_reserve(kmv_pilot *pilot, kmv_error *err);
 
 /** Pack the keys, once; allocates nothing where room is reserved. KMV_ENOMEM, KMV_ENOTSUP where
@@ -54,6 +56,11 @@ kmv_status kmv_pilot_pack_keys(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err)
 
 /** The same for the queries. */
 kmv_status kmv_pilot_pack_queries(kmv_pilot *pilot, kmv_cost *cost, kmv_error *err);
+
+/** y = G x exactly, r columns; packs what is not packed. After kmv_pilot_reserve allocates nothing.
+ *  Cost: that of kmv_product. Errors as of packing. */
+kmv_status kmv_pilot_product(kmv_pilot *pilot, const double *x, size_t r, double *y, kmv_cost *cost,
+                             kmv_error *err);
 
 /** Compute rows until there are `count` (at most capacity). Cost: n_k pairs for each new row; where
  *  the keys are not packed, some are at a time. Allocates room for packing and gives it back. */
