@@ -209,7 +209,7 @@ static void speeds(void **state)
 }
 
 /* The exact product with queries packed whole, before, and in turns, where room is reserved: the
- * same numbers, masks included, and no allocation. Entries to 1e-5 as above, |x_j| < 2. */
+ * same numbers, masks included, and no allocation. Entries to 1e-5 as above, |x_j| < 1. */
 static void products(void **state)
 {
     enum { SIZE = 2000, COLUMNS = 1 };

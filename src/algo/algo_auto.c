@@ -34,7 +34,7 @@ static const double HOPELESS = 0.7, HOPELESS_FEW = 0.6;
 
 /* What a longer look costs, in pairs of exact: an entry of a further pilot row, which is computed
  * in float and kept; and what a candidate does with a key before it answers. Measured: 6 and 270
- * ns. */
+ * ns. Cores that wait meanwhile: look_s. */
 static const double LOOK_PAIRS = 16, ANSWER_PAIRS = 700, WAITING_CORES = 2;
 
 /* Share of the pairs that an oracle may need: a search and a sample need some times as many. */
