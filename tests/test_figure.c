@@ -71,6 +71,35 @@ static void kind_and_name_are_needed(void **state)
     CHECK_FAILS(kmv_figure_check(&measured, &err), KMV_EINVAL, "12: unknown key 'algo'");
 }
 
+/* Exponents beside those that are fitted, in figures of phases alone. */
+static void predicted_exponents(void **state)
+{
+    static const char *const wrong[] = {"", "kde", "kde 1.6,", "kde 1.6, 1.9", "kde x", "kde inf"};
+    kmv_config_figure f = {.name = "a", .line = 10};
+    double exponent = 0;
+    kmv_error err;
+
+    (void)state;
+    add(&f, "kind", "phase_pairs");
+    add(&f, "predicted", "kde 1.6 ,  the rest -0.5");
+    CHECK_OK(kmv_figure_check(&f, &err));
+    assert_true(kmv_figure_predicted(&f, "kde", &exponent));
+    assert_float_equal(exponent, 1.6, 0);
+    assert_true(kmv_figure_predicted(&f, "the rest", &exponent));
+    assert_float_equal(exponent, -0.5, 0);
+    assert_false(kmv_figure_predicted(&f, "rest", &exponent));
+    assert_float_equal(exponent, -0.5, 0); /* left alone */
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        f.count = 1;
+        add(&f, "predicted", wrong[i]);
+        CHECK_FAILS(kmv_figure_check(&f, &err), KMV_EINVAL, "12: predicted: want a list");
+    }
+    f.count = 0;
+    add(&f, "kind", "pairs_vs_n");
+    add(&f, "predicted", "kde 1.6");
+    CHECK_FAILS(kmv_figure_check(&f, &err), KMV_EINVAL, "12: unknown key 'predicted'");
+}
+
 static int keeps(const char *key, const char *value)
 {
     kmv_config_figure f = {.name = "a"};
@@ -191,11 +220,9 @@ static void crossings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sections_are_checked),
-        cmocka_unit_test(kind_and_name_are_needed),
-        cmocka_unit_test(filters_keep_rows),
-        cmocka_unit_test(planned_rows),
-        cmocka_unit_test(crossings),
+        cmocka_unit_test(sections_are_checked), cmocka_unit_test(kind_and_name_are_needed),
+        cmocka_unit_test(predicted_exponents),  cmocka_unit_test(filters_keep_rows),
+        cmocka_unit_test(planned_rows),         cmocka_unit_test(crossings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

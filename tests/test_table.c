@@ -76,6 +76,36 @@ static void plans_and_positions(void **state)
     kmv_free(cases);
 }
 
+/* Entries by phase are told apart from plans that count something else, or nothing. */
+static void phases_of_plans(void **state)
+{
+    static const struct {
+        const char *plan[3], *want;
+    } cases[] = {
+        {{"near=10 far=7 pairs: 3 keys", "near=30 far=5 pairs", "near=20 far=6 pairs"},
+         "near 20 far 6"},
+        {{"near=10 pairs", "", ""}, "near 10"},
+        {{"m=8 columns", "m=8 columns", "m=9 columns"}, ""},
+        {{"near= pairs", "=3 pairs", "near 3 pairs"}, ""},
+        {{"near=10 far=7 pairs", "near=30 off=5 pairs", "near=50 far=8"}, "near 20 far 7"},
+    };
+
+    (void)state;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        kmv_record rows[3] = {row("paper", 0, 0.1, 1, 0.01), row("paper", 1, 0.1, 1, 0.01),
+                              row("paper", 2, 0.1, 1, 0.01)};
+        kmv_summary *found = NULL;
+        size_t count = 0;
+        kmv_error err;
+
+        for (size_t i = 0; i < 3; i++)
+            strcpy(rows[i].plan, cases[k].plan[i]);
+        CHECK_OK(kmv_summaries_make(rows, 3, 1, &found, &count, &err));
+        assert_string_equal(found[0].phase_pairs, cases[k].want);
+        kmv_free(found);
+    }
+}
+
 static void cases_of_rows(void **state)
 {
     /* `uniform` is always four times as fast, although repetition 1 was slow for both. */
@@ -376,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cases_of_rows),
         cmocka_unit_test(plans_and_positions),
+        cmocka_unit_test(phases_of_plans),
         cmocka_unit_test(rows_that_did_not_run),
         cmocka_unit_test(other_products_are_no_partner),
         cmocka_unit_test(outside_programs),

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "bench/figure_parts.h"
 #include "bench/filter.h"
 #include "bench/record.h"
 
@@ -105,6 +106,19 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .panel = "dataset",
     },
     {
+        .name = "phase_pairs",
+        .summary = "kernel entries of each phase that a plan counts, beside predicted exponents",
+        .source = KMV_FIGURE_PHASES,
+        .x = "n_q",
+        .y = {"entries"},
+        .curve = "phase",
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .panel = "algo_opts",
+        .fit = {"entries"},
+        .predicted = 1,
+    },
+    {
         .name = "plan_map",
         .summary = "the method that auto chose, over the bandwidth and the error asked",
         .x = "sigma",
@@ -197,7 +211,7 @@ static kmv_status check_kind(const kmv_config_figure *figure, kmv_error *err)
 static kmv_status check_key(const kmv_config_figure *figure, const kmv_config_entry *e,
                             const kmv_figure_kind *kind, kmv_error *err)
 {
-    const char *names[KMV_FILTER_KEYS + 3] = {"kind", "title", "panel"};
+    const char *names[KMV_FILTER_KEYS + 4] = {"kind", "title", "panel"};
     size_t count = 3;
 
     for (const kmv_config_entry *other = figure->entries; other < e; other++) {
@@ -216,10 +230,14 @@ static kmv_status check_key(const kmv_config_figure *figure, const kmv_config_en
         }
         return wrong_word("panel: no such column", e->value, names + 2, count - 2, e->line, err);
     }
+    if (kind->predicted && strcmp(e->key, "predicted") == 0)
+        return kmv_figure_check_predicted(e, err);
     for (size_t i = 3; i < count; i++) {
         if (strcmp(e->key, names[i]) == 0)
             return kmv_filter_check(e, err);
     }
+    if (kind->predicted)
+        names[count++] = "predicted";
     return wrong_word("unknown key", e->key, names, count, e->line, err);
 }
 

@@ -9,8 +9,14 @@
 enum { KMV_FIGURE_COLUMNS = 6 };
 
 /** Rows of raw.tsv (one per case, table.h); the same with a row for each part of the positions of a
- *  causal product (position, the middle row number, and err_position); rows of measure.tsv. */
-typedef enum { KMV_FIGURE_RAW, KMV_FIGURE_POSITIONS, KMV_FIGURE_MEASURE } kmv_figure_source;
+ *  causal product (position, the middle row number, and err_position), or for each phase that its
+ *  plan counts (phase, its name, and entries, its kernel entries); rows of measure.tsv. */
+typedef enum {
+    KMV_FIGURE_RAW,
+    KMV_FIGURE_POSITIONS,
+    KMV_FIGURE_PHASES,
+    KMV_FIGURE_MEASURE
+} kmv_figure_source;
 
 /** A kind of figure: one row of kmv_figure_kinds and one template plots/NAME.gp. A new figure of a
  *  known kind is one section of a config. */
@@ -35,6 +41,7 @@ typedef struct {
     /* Whose exponent over x stands in the legend: for rows of raw.tsv y columns, fitted here; for
      * rows of measure.tsv the columns that hold it, NAME, NAME_lo, NAME_hi. */
     const char *fit[KMV_FIGURE_COLUMNS];
+    int predicted; /* the section may say which exponents were predicted: `predicted` */
 } kmv_figure_kind;
 
 /** Ended by a row with name NULL. */

@@ -438,7 +438,7 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     const char *panel = kmv_figure_value(figure, "panel", kind->panel);
     const int measured = kind->source == KMV_FIGURE_MEASURE;
     kmv_figure_outcome found = {0};
-    kmv_schema positions = {0};
+    kmv_schema expanded = {0};
     void *rows = NULL;
     kmv_figure_job j = {
         .figure = figure,
@@ -453,11 +453,11 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     };
     kmv_status st = KMV_OK;
 
-    if (kind->source == KMV_FIGURE_POSITIONS) {
-        if ((st = kmv_figure_positions(results->cases, results->n_cases, &positions, &rows,
-                                       &j.n_rows, err)) != KMV_OK)
+    if (kind->source == KMV_FIGURE_POSITIONS || kind->source == KMV_FIGURE_PHASES) {
+        if ((st = kmv_figure_expand(kind->source, results->cases, results->n_cases, &expanded,
+                                    &rows, &j.n_rows, err)) != KMV_OK)
             goto out;
-        j.schema = &positions;
+        j.schema = &expanded;
         j.rows = rows;
     }
     j.panel = kmv_column_find(j.schema, kmv_filter_column(panel));
@@ -471,7 +471,7 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     }
     *outcome = found;
 out:
-    kmv_free((void *)(uintptr_t)positions.columns);
+    kmv_free((void *)(uintptr_t)expanded.columns);
     kmv_free(rows);
     kmv_free(j.points);
     return st;

@@ -74,6 +74,9 @@ kmv_status kmv_figure_label(const kmv_figure_job *j, kmv_figure_curve *c, kmv_er
     kmv_figure_enhance(c->label, sizeof c->label, j->points[c->begin].key);
     for (size_t i = 0; i < KMV_FIGURE_COLUMNS && j->kind->fit[i] != NULL && st == KMV_OK; i++)
         st = fit_curve(j, c, i, err);
+    c->predicted = NAN;
+    if (j->kind->predicted)
+        kmv_figure_predicted(j->figure, j->points[c->begin].first, &c->predicted);
     return st;
 }
 
@@ -154,6 +157,23 @@ static void put_crossings(const kmv_figure_curve *curves, size_t count, FILE *ou
             marks > 0 ? "as fast as exact, with the 95 % interval" : "");
 }
 
+/* The exponent that was predicted for a curve, as a line through its first point. */
+static void put_predicted(const kmv_figure_job *j, const kmv_figure_curve *c, size_t number,
+                          FILE *out)
+{
+    const void *first = j->points[c->begin].row;
+
+    if (isnan(c->predicted))
+        fprintf(out, "PREDICTED[%zu] = ''\nGUIDE_X[%zu] = 1\nGUIDE_Y[%zu] = NaN\nGUIDE[%zu] = 0\n",
+                number, number, number, number);
+    else
+        fprintf(out,
+                "PREDICTED[%zu] = ', predicted n\\^%.4g'\nGUIDE_X[%zu] = %.9g\nGUIDE_Y[%zu] = "
+                "%.9g\nGUIDE[%zu] = %.9g\n",
+                number, c->predicted, number, kmv_figure_number(j, j->kind->x, first), number,
+                kmv_figure_number(j, j->kind->y[0], first), number, c->predicted);
+}
+
 /* How the figure calls the error and the answer that costs nothing: those of softmax are relative
  * to V, and the mean of V is one of them. */
 static void put_words(const kmv_figure_job *j, FILE *out)
@@ -195,9 +215,15 @@ kmv_status kmv_figure_index(const kmv_figure_job *j, const kmv_figure_curve *cur
     kmv_figure_layout(j, curves, count, f.out);
     for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
         fprintf(f.out, "array FIT%zu[SERIES]\n", k + 1);
+    if (j->kind->predicted)
+        fputs("array PREDICTED[SERIES]\narray GUIDE_X[SERIES]\narray GUIDE_Y[SERIES]\narray "
+              "GUIDE[SERIES]\n",
+              f.out);
     for (size_t i = 0; i < count; i++) {
         const kmv_figure_curve *c = &curves[i];
 
+        if (j->kind->predicted)
+            put_predicted(j, c, i + 1, f.out);
         for (size_t k = 0; k < KMV_FIGURE_COLUMNS && j->kind->fit[k] != NULL; k++)
             fprintf(f.out, "FIT%zu[%zu] = '%s'\n", k + 1, i + 1, c->fit[k]);
         if (i == 0 || c->panel != curves[i - 1].panel) {

@@ -1,5 +1,5 @@
-/* bench/figure_parts.h - what choosing rows, laying out axes and writing the index of a figure
- * share; for the files figure_*.c only. */
+/* bench/figure_parts.h - what checking a section, choosing rows, laying out axes and writing the
+ * index of a figure share; for the files figure*.c only. */
 #ifndef KMV_BENCH_FIGURE_PARTS_H
 #define KMV_BENCH_FIGURE_PARTS_H
 
@@ -34,6 +34,7 @@ typedef struct {
     size_t begin, end;
     size_t panel, colour, variant;
     char file[128], label[KMV_FIGURE_KEY], fit[KMV_FIGURE_COLUMNS][64];
+    double predicted;                            /* exponent; NaN: none */
     char crossing[128];                          /* for the legend: where it crosses exact */
     double cross_n, cross_lo, cross_hi, cross_t; /* NaN: nowhere */
 } kmv_figure_curve;
@@ -53,14 +54,21 @@ void kmv_figure_enhance(char *to, size_t size, const char *text);
 /** Fill label and fitted exponents of a curve. */
 kmv_status kmv_figure_label(const kmv_figure_job *j, kmv_figure_curve *c, kmv_error *err);
 
+/** Check the value of a section's key `predicted`. KMV_EINVAL: the message begins with the line. */
+kmv_status kmv_figure_check_predicted(const kmv_config_entry *e, kmv_error *err);
+
+/** 1 when the section says which exponent was predicted for curves of that name. */
+int kmv_figure_predicted(const kmv_config_figure *figure, const char *curve, double *exponent);
+
 /** Find where a curve over n crosses the one of exact: by linear interpolation of log(speedup) in
  *  log(n) at its last rise through 1, each end of the interval where an end of the speed-up's own
  *  rises (the first n where that is above 1 from the start, NaN where it stays below). */
 void kmv_figure_cross(const kmv_figure_job *j, kmv_figure_curve *c);
 
-/** Rows of cases, one for each part of the positions: *schema and *rows kmv_alloc'ed. */
-kmv_status kmv_figure_positions(const kmv_summary *cases, size_t count, kmv_schema *schema,
-                                void **rows, size_t *n_rows, kmv_error *err);
+/** Rows of cases, one for each part of the positions or for each phase: schema->columns and *rows
+ *  are kmv_alloc'ed. */
+kmv_status kmv_figure_expand(kmv_figure_source source, const kmv_summary *cases, size_t count,
+                             kmv_schema *schema, void **rows, size_t *n_rows, kmv_error *err);
 
 /** For gnuplot: ranges and tics of every panel, levels of the trivial answer that do not depend on
  * x, and the points below the range of errors. */

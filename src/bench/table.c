@@ -329,6 +329,47 @@ static void fill_positions(const group *g, double *values, kmv_summary *c)
     }
 }
 
+/* The n-th NAME=COUNT at the beginning of a plan, whose counts are followed by "pairs"; 0: none. */
+static int phase_count(const char *plan, size_t n, char *name, size_t size, double *count)
+{
+    for (;; n--) {
+        const size_t length = strcspn(plan, "= ");
+        char *end;
+
+        if (plan[length] != '=' || length == 0 || length >= size)
+            return 0;
+        *count = strtod(plan + length + 1, &end);
+        if (end == plan + length + 1 || *end != ' ')
+            return 0;
+        snprintf(name, size, "%.*s", (int)length, plan);
+        if (n == 0)
+            return strstr(end, " pairs") != NULL;
+        plan = end + 1;
+    }
+}
+
+static void fill_phases(const group *g, double *values, kmv_summary *c)
+{
+    size_t used = 0;
+    char name[32], other[32];
+
+    c->phase_pairs[0] = '\0';
+    for (size_t p = 0; used < sizeof c->phase_pairs; p++) {
+        size_t found = 0;
+
+        for (size_t i = 0; i < g->count; i++) {
+            found += kmv_record_ran(g->rows[i]) &&
+                     phase_count(g->rows[i]->plan, p, found > 0 ? other : name, sizeof name,
+                                 &values[found]) &&
+                     (found == 0 || strcmp(name, other) == 0);
+        }
+        if (found == 0)
+            return;
+        used += (size_t)snprintf(c->phase_pairs + used, sizeof c->phase_pairs - used, "%s%s %.6g",
+                                 p > 0 ? " " : "", name, kmv_quantile(values, found, 0.5));
+    }
+}
+
 /* values: scratch of 2 * count doubles. */
 static kmv_status summarise(const group *g, const group *exact, double *values, kmv_summary *c,
                             kmv_error *err)
@@ -364,6 +405,7 @@ static kmv_status summarise(const group *g, const group *exact, double *values, 
     }
     fill_chosen(g, c);
     fill_positions(g, values, c);
+    fill_phases(g, values, c);
     /* Relative to the unmasked entries, so for causal this is about half of what it would be. */
     c->pairs_per_query =
         c->pairs_frac * c->n_k * (c->causal > 0 ? 1 - (c->n_q - 1) / (2 * c->n_k) : 1);

@@ -32,7 +32,7 @@ typedef struct {
     double err_rel_med, row_err_p95_med, err_op_med;
     double null_err, mean_err, floor_err, null_op, mean_op;
     double layer, head;
-    char chosen[32], pos_err[192];
+    char chosen[32], pos_err[192], phase_pairs[192];
     double bound_max;
     char bound_kind[12];
     double eps_judged, meets_eps, trivial, trivial_op;
@@ -52,6 +52,8 @@ extern const kmv_schema kmv_summary_schema;
  *     floor_err: null_err, for softmax the smaller of it and mean_err; trivial: <= eps_judged;
  *     chosen: the method that `auto` chose in the first repetition, by name;
  *     pos_err: medians over the repetitions, part by part;
+ *     phase_pairs: of a plan that begins with counts of entries, "NAME=COUNT NAME=COUNT pairs", the
+ *         medians of the counts over the repetitions, "NAME COUNT NAME COUNT";
  *     trivial_op: the smaller of null_op and mean_op is.
  * Of two records of the same case and repetition the later one counts. *cases: kmv_alloc'ed,
  * freed with kmv_free. KMV_ENOMEM.

@@ -51,6 +51,7 @@ static const kmv_column columns[] = {
     INT(head, "of the layer, where the data set says"),
     TEXT(chosen, "method that auto chose, in the first repetition"),
     TEXT(pos_err, "causal: median error of the rows in each 16th of the positions"),
+    TEXT(phase_pairs, "median kernel entries of each phase, where the plan names them"),
     REAL(bound_max, "", "largest certified bound"),
     TEXT(bound_kind, "range (proved), model (not proved), float32 (rounding only)"),
     REAL(eps_judged, "", "error against which the case is judged"),

@@ -69,6 +69,16 @@ n = 64
 d = 4
 sigma = x0.5, x2
 eps = 0.1, 0.5
+[sweep literal]
+dataset = blobs
+algo = paper
+n = 64, 128
+d = 4
+sigma = x2
+eps = 0.1
+[figure literal]
+kind = phase_pairs
+predicted = largest 1.891
 [figure memory]
 kind = memory_vs_n
 dataset = blobs
@@ -100,7 +110,7 @@ same "a map with two rows for a cell" "2 several rows for one cell" "$? $(grep -
 sed -i '/^\[figure full\]/,$d' a.ini
 check run "$KMV" run a.ini -o dir -q
 same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
-for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal plans heads positions; do
     for end in svg pdf png; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
@@ -109,13 +119,17 @@ for figure in time sigma dimension errors asked pairs memory phases plans heads 
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
-for figure in time sigma dimension errors asked pairs memory phases plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal plans heads positions; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
     check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done
 same "a cell for each head" "$(cut -f1 dir/datasets.tsv | grep -c 'file=encoder.h5')" \
     "$(($(wc -l <dir/agg/heads/01-uniform.tsv) - 1))"
 same "a point for each sixteenth" 16 "$(($(cat dir/agg/positions/01-*.tsv | wc -l) - 1))"
+same "a curve for each phase" "heavy largest samples" \
+    "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+        FNR > 1 { print $c["phase"] }' dir/agg/literal/*.tsv | sort -u | xargs)"
+same "one of them with a prediction" 1 "$(grep -c "^PREDICTED.*= ', predicted" dir/agg/literal/series.gp)"
 same "only auto has plans" "auto" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
     FNR > 1 { print $c["algo"] }' dir/agg/plans/*.tsv | sort -u)"
 same "no version in a figure" "" "$(grep -il 'gnuplot [0-9]' dir/plots/*.svg)"
