@@ -84,6 +84,28 @@ static void options_multiply(void **state)
     assert_int_equal(count_of("uniform"), 3 + 1);
 }
 
+/* Sections of one algorithm add up, each for the sweeps it names; in a sweep that none is for the
+ * defaults hold. */
+static void options_by_sweep(void **state)
+{
+    size_t plain = 0, more = 0, last = 0;
+
+    (void)state;
+    make(DATA "[algo uniform]\nsweep = one, two\nsamples = 8, 4\n"
+              "[algo uniform wide]\nsweep = two\nsamples = 64, 8\nsafety = 0\n"
+              "[sweep one]\ndataset = a\nalgo = uniform\nn = 16\n"
+              "[sweep two]\ndataset = a\nalgo = uniform\nn = 32\n"
+              "[sweep three]\ndataset = a\nalgo = uniform\nn = 64\neps = 0.1, 0.2\n");
+    for (size_t i = 0; i < cases.n_cases; i++) {
+        plain += strcmp(cases.cases[i].sweep, "one") == 0;
+        more += strcmp(cases.cases[i].sweep, "two") == 0;
+        last += strcmp(cases.cases[i].sweep, "three") == 0 && *cases.cases[i].options == '\0';
+    }
+    assert_int_equal(plain, 2);
+    assert_int_equal(more, 3); /* 8, 4 and 64: 8 is asked for twice */
+    assert_int_equal(last, 2);
+}
+
 static void defaults_are_natural(void **state)
 {
     const kmv_planned *c;
@@ -182,6 +204,7 @@ int main(void)
         cmocka_unit_test_teardown(ignored_lists_do_not_multiply, clear),
         cmocka_unit_test_teardown(duplicates_merge, clear),
         cmocka_unit_test_teardown(options_multiply, clear),
+        cmocka_unit_test_teardown(options_by_sweep, clear),
         cmocka_unit_test_teardown(defaults_are_natural, clear),
         cmocka_unit_test_teardown(adding_moves_no_other, clear),
         cmocka_unit_test_teardown(id_is_stable, clear),

@@ -214,15 +214,6 @@ static kmv_status add_measure(kmv_cases *cases, size_t *room, const kmv_measure_
 
 /* ---- algorithms and their options ------------------------------------------------------------ */
 
-static const kmv_config_algo *find_overrides(const kmv_config *c, const char *name)
-{
-    for (size_t i = 0; i < c->n_algos; i++) {
-        if (strcmp(c->algos[i].name, name) == 0)
-            return &c->algos[i];
-    }
-    return NULL;
-}
-
 static size_t combinations(const kmv_config_algo *a)
 {
     size_t count = 1;
@@ -295,9 +286,11 @@ static kmv_status make_case(const kmv_config *c, const kmv_config_sweep *s, cons
     return KMV_OK;
 }
 
-static kmv_status sweep_source(const kmv_config *c, const kmv_config_sweep *s,
-                               const kmv_source *source, const char *algo, kmv_cases *out,
-                               size_t *room, kmv_error *err)
+/* The cases of one algorithm with the options of one section; NULL: its defaults. */
+static kmv_status sweep_options(const kmv_config *c, const kmv_config_sweep *s,
+                                const kmv_source *source, const char *algo,
+                                const kmv_config_algo *options, kmv_cases *out, size_t *room,
+                                kmv_error *err)
 {
     sweep_index at = {0};
     size_t *const index[] = {&at.problem.matrix,
@@ -315,12 +308,11 @@ static kmv_status sweep_source(const kmv_config *c, const kmv_config_sweep *s,
                             count_of(&s->n),       count_of(&s->d),      count_of(&s->sigma),
                             count_of(&s->eps),     count_of(&s->delta),  count_of(&s->x),
                             count_of(&s->threads), count_of(&s->isa)};
-    const kmv_config_algo *overrides = find_overrides(c, algo);
     kmv_planned one = {.algo = kmv_algo_find(algo)};
     kmv_status st = KMV_OK;
 
-    for (size_t i = 0; st == KMV_OK && i < combinations(overrides); i++) {
-        st = combine(c, one.algo, overrides, i, one.options, sizeof one.options, err);
+    for (size_t i = 0; st == KMV_OK && i < combinations(options); i++) {
+        st = combine(c, one.algo, options, i, one.options, sizeof one.options, err);
         while (st == KMV_OK) {
             if ((st = make_case(c, s, &at, source, &one, err)) == KMV_OK)
                 st = add_case(out, room, &one, err);
@@ -329,6 +321,22 @@ static kmv_status sweep_source(const kmv_config *c, const kmv_config_sweep *s,
         }
     }
     return st;
+}
+
+static kmv_status sweep_source(const kmv_config *c, const kmv_config_sweep *s,
+                               const kmv_source *source, const char *algo, kmv_cases *out,
+                               size_t *room, kmv_error *err)
+{
+    kmv_status st = KMV_OK;
+    int found = 0;
+
+    for (size_t i = 0; st == KMV_OK && i < c->n_algos; i++) {
+        if (!kmv_config_overrides(&c->algos[i], algo, s->name))
+            continue;
+        found = 1;
+        st = sweep_options(c, s, source, algo, &c->algos[i], out, room, err);
+    }
+    return found ? st : sweep_options(c, s, source, algo, NULL, out, room, err);
 }
 
 static kmv_status make_sweep(const kmv_config *c, const kmv_config_sweep *s, kmv_cases *out,

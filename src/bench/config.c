@@ -191,34 +191,72 @@ static kmv_status take_measure(kmv_config *c, const kmv_ini_section *s, kmv_erro
     return st;
 }
 
+/* `sweep` of an [algo] section: names of sweeps. */
+static kmv_status take_algo_sweeps(const kmv_config *c, const kmv_ini_entry *e, kmv_list *list,
+                                   kmv_error *err)
+{
+    kmv_status st = kmv_list_parse(e->value, list, err);
+
+    list->line = e->line;
+    for (size_t i = 0; st == KMV_OK && i < list->count; i++) {
+        int known = 0;
+
+        for (size_t k = 0; k < c->n_sweeps; k++)
+            known |= strcmp(c->sweeps[k].name, list->items[i]) == 0;
+        if (!known)
+            st = kmv_fail(err, KMV_EINVAL, "want names of sweeps, there is no [sweep %s]",
+                          list->items[i]);
+    }
+    return st;
+}
+
 static kmv_status take_algo(kmv_config *c, const kmv_ini_section *s, kmv_error *err)
 {
     _Alignas(max_align_t) unsigned char scratch[SCRATCH];
     kmv_config_algo *a = &c->algos[c->n_algos++];
-    const kmv_algo *algo = kmv_algo_find(s->name);
+    char name[sizeof s->name], *label = name + strcspn(s->name, " \t");
+    const kmv_algo *algo;
     kmv_status st = KMV_OK;
 
     a->line = s->line;
-    if (algo == NULL) {
-        st = kmv_check_algo(s->name, err);
+    kmv_copy_text(name, sizeof name, s->name);
+    if (*label != '\0')
+        *label++ = '\0';
+    if ((algo = kmv_algo_find(name)) == NULL) {
+        st = kmv_check_algo(name, err);
         return kmv_fail_prefix(err, st, "%s:%zu: [algo %s]", c->path, s->line, s->name);
     }
-    if (!kmv_copy_text(a->name, sizeof a->name, s->name) || s->count > ENTRIES_MAX)
-        return kmv_section_fail(c, s, "want at most 32 options", err);
+    if (!kmv_copy_text(a->name, sizeof a->name, name) ||
+        !kmv_copy_text(a->label, sizeof a->label, kmv_trim(label)) || s->count > ENTRIES_MAX)
+        return kmv_section_fail(c, s, "want a label of at most 31 characters and 32 options", err);
     for (size_t i = 0; st == KMV_OK && i < s->count; i++) {
         const kmv_ini_entry *e = &s->entries[i];
+        kmv_list *values = &a->values[a->count];
 
-        kmv_copy_text(a->option[i], sizeof a->option[i], e->key);
-        st = kmv_list_parse(e->value, &a->values[i], err);
-        a->values[i].line = e->line;
-        a->count = i + 1;
-        for (size_t j = 0; st == KMV_OK && j < a->values[i].count; j++)
-            st =
-                kmv_option_set(kmv_algo_options(algo), scratch, e->key, a->values[i].items[j], err);
+        if (strcmp(e->key, "sweep") == 0) {
+            st = take_algo_sweeps(c, e, &a->sweep, err);
+        } else {
+            kmv_copy_text(a->option[a->count++], sizeof a->option[0], e->key);
+            st = kmv_list_parse(e->value, values, err);
+            values->line = e->line;
+        }
+        for (size_t j = 0; st == KMV_OK && j < values->count; j++)
+            st = kmv_option_set(kmv_algo_options(algo), scratch, e->key, values->items[j], err);
         if (st != KMV_OK)
             return kmv_entry_fail(c, e->line, e->key, st, err);
     }
     return st;
+}
+
+int kmv_config_overrides(const kmv_config_algo *a, const char *name, const char *sweep)
+{
+    if (strcmp(a->name, name) != 0)
+        return 0;
+    for (size_t i = 0; i < a->sweep.count; i++) {
+        if (strcmp(a->sweep.items[i], sweep) == 0)
+            return 1;
+    }
+    return a->sweep.count == 0;
 }
 
 static kmv_status check_figure(const kmv_config *c, const kmv_config_figure *f, kmv_error *err)
@@ -326,7 +364,7 @@ static kmv_status take_claim(kmv_config *c, const kmv_ini_section *s, kmv_error 
     return st;
 }
 
-/* Data sets come before what names them, wherever they stand in the file. */
+/* Data sets and sweeps come before what names them, wherever they stand in the file. */
 static const struct {
     const char *kind;
     size_t array, size; /* offset of the array in kmv_config and size of its items; 0: none */
@@ -334,8 +372,8 @@ static const struct {
 } section_kinds[] = {
     {"experiment", 0, 0, take_experiment},
     {"dataset", offsetof(kmv_config, datasets), sizeof(kmv_config_dataset), take_dataset},
-    {"algo", offsetof(kmv_config, algos), sizeof(kmv_config_algo), take_algo},
     {"sweep", offsetof(kmv_config, sweeps), sizeof(kmv_config_sweep), take_sweep},
+    {"algo", offsetof(kmv_config, algos), sizeof(kmv_config_algo), take_algo},
     {"measure", offsetof(kmv_config, measures), sizeof(kmv_config_measure), take_measure},
     {"figure", offsetof(kmv_config, figures), sizeof(kmv_config_figure), take_figure},
     {"claim", offsetof(kmv_config, claims), sizeof(kmv_config_claim), take_claim},
@@ -477,6 +515,7 @@ void kmv_config_clear(kmv_config *c)
     for (size_t i = 0; i < c->n_measures; i++)
         clear_lists(measure_lists, &c->measures[i]);
     for (size_t i = 0; i < c->n_algos; i++) {
+        kmv_list_clear(&c->algos[i].sweep);
         for (size_t j = 0; j < c->algos[i].count; j++)
             kmv_list_clear(&c->algos[i].values[j]);
     }

@@ -33,13 +33,18 @@ typedef struct {
     int op_norm;
 } kmv_config_measure;
 
-/** [algo NAME]: option overrides, each a list; the product of the lists multiplies the cases. */
+/** [algo NAME] or [algo NAME LABEL]: option overrides, each a list; the product of the lists
+ *  multiplies the cases. Those of several sections of one algorithm are added up. */
 typedef struct {
-    char name[32];
+    char name[32], label[32];
     size_t line, count;
+    kmv_list sweep; /* sweeps that it is for; empty: all */
     char option[32][32];
     kmv_list values[32];
 } kmv_config_algo;
+
+/** Whether an [algo] section is for that algorithm in that sweep. */
+int kmv_config_overrides(const kmv_config_algo *a, const char *name, const char *sweep);
 
 /** [figure NAME]: what to draw; keys and their meaning belong to figure.h. */
 typedef struct {

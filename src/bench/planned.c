@@ -153,14 +153,19 @@ static kmv_status check_algos(const kmv_config *c, kmv_error *err)
     for (size_t i = 0; i < c->n_algos; i++) {
         int used = 0;
 
+        const kmv_config_algo *section = &c->algos[i];
+
         for (size_t s = 0; s < c->n_sweeps; s++) {
             for (size_t a = 0; a < c->sweeps[s].algo.count; a++)
-                used |= strcmp(c->sweeps[s].algo.items[a], c->algos[i].name) == 0;
+                used |=
+                    kmv_config_overrides(section, c->sweeps[s].algo.items[a], c->sweeps[s].name);
         }
         if (!used)
             return kmv_fail(err, KMV_EINVAL,
-                            "%s:%zu: [algo %s]: want an algorithm of a [sweep], none has it",
-                            c->path, c->algos[i].line, c->algos[i].name);
+                            "%s:%zu: [algo %s%s%s]: want an algorithm of a [sweep]%s, none has it",
+                            c->path, section->line, section->name,
+                            *section->label != '\0' ? " " : "", section->label,
+                            section->sweep.count > 0 ? " that `sweep` names" : "");
     }
     return KMV_OK;
 }
