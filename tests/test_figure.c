@@ -2,8 +2,11 @@
  */
 #include "check.h"
 
+#include <math.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "bench/figure_parts.h"
 #include "bench/record.h"
 
@@ -160,6 +163,63 @@ static void planned_rows(void **state)
     assert_true(kmv_figure_selects(&map, &kmv_record_schema, &row, 1));
 }
 
+static kmv_summary pooled_case(const char *dataset, const char *options, double time, double error)
+{
+    kmv_summary c;
+
+    kmv_row_clear(&kmv_summary_schema, &c);
+    strcpy(c.dataset, dataset);
+    strcpy(c.algo, "hyper");
+    strcpy(c.algo_opts, options);
+    c.n_q = c.n_k = 64;
+    c.t_total_med_s = time;
+    c.err_l2_med = error;
+    return c;
+}
+
+/* Medians and quartiles over the data sets of the section; no number where a set has none. */
+static void data_sets_are_pooled(void **state)
+{
+    kmv_summary cases[] = {
+        pooled_case("heads:a", "block=8", 1, 0.5),  pooled_case("heads:b", "block=8", 5, 0.1),
+        pooled_case("heads:c", "block=8", 2, 0.2),  pooled_case("heads:a", "block=16", 9, 0.4),
+        pooled_case("heads:b", "block=16", NAN, 1), pooled_case("heads:c", "block=16", 9, 0.4),
+        pooled_case("other:d", "block=8", 100, 7),
+    };
+    const kmv_results results = {.cases = cases, .n_cases = sizeof cases / sizeof *cases};
+    kmv_config_figure f = {.name = "a"};
+    const kmv_column *pooled;
+    kmv_schema schema;
+    const kmv_summary *row;
+    void *rows = NULL;
+    size_t count = 0;
+    kmv_error err;
+
+    (void)state;
+    add(&f, "kind", "pooled_error_vs_time");
+    add(&f, "dataset", "heads:*");
+    CHECK_OK(kmv_figure_pool(&f, &results, &schema, &rows, &count, &err));
+    assert_int_equal(count, 2);
+    pooled = kmv_column_find(&schema, "pooled");
+    for (size_t i = 0; i < count; i++) {
+        row = (const void *)((const char *)rows + i * schema.row_size);
+        assert_float_equal(kmv_cell_value(pooled, row), 3, 0);
+        assert_string_equal(row->dataset, "heads");
+        if (strcmp(row->algo_opts, "block=8") == 0) {
+            assert_float_equal(row->t_total_med_s, 2, 0);
+            assert_float_equal(row->t_total_lo_s, 1.5, 1e-12);
+            assert_float_equal(row->t_total_hi_s, 3.5, 1e-12);
+            assert_float_equal(row->err_l2_med, 0.2, 0);
+            assert_float_equal(row->err_l2_lo, 0.15, 1e-12);
+        } else {
+            assert_true(isnan(row->t_total_med_s));
+            assert_string_equal(row->reason, "numbers from 2 of 3 data sets");
+        }
+    }
+    kmv_free((void *)(uintptr_t)schema.columns);
+    kmv_free(rows);
+}
+
 /* A curve at n = 1, 4, 16 with these speed-ups (median, lower and upper end) and times 1, 2, 8. */
 static kmv_figure_curve cross(const double speedups[3][3])
 {
@@ -220,9 +280,13 @@ static void crossings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sections_are_checked), cmocka_unit_test(kind_and_name_are_needed),
-        cmocka_unit_test(predicted_exponents),  cmocka_unit_test(filters_keep_rows),
-        cmocka_unit_test(planned_rows),         cmocka_unit_test(crossings),
+        cmocka_unit_test(sections_are_checked),
+        cmocka_unit_test(kind_and_name_are_needed),
+        cmocka_unit_test(predicted_exponents),
+        cmocka_unit_test(data_sets_are_pooled),
+        cmocka_unit_test(filters_keep_rows),
+        cmocka_unit_test(planned_rows),
+        cmocka_unit_test(crossings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,9 +10,12 @@ enum { KMV_FIGURE_COLUMNS = 6 };
 
 /** Rows of raw.tsv (one per case, table.h); the same with a row for each part of the positions of a
  *  causal product (position, the middle row number, and err_position), or for each phase that its
- *  plan counts (phase, its name, and entries, its kernel entries); rows of measure.tsv. */
+ *  plan counts (phase, its name, and entries, its kernel entries), or with one row for all data
+ * sets
+ *  (`pooled`, their number: medians over them, quartiles for intervals); rows of measure.tsv. */
 typedef enum {
     KMV_FIGURE_RAW,
+    KMV_FIGURE_POOLED,
     KMV_FIGURE_POSITIONS,
     KMV_FIGURE_PHASES,
     KMV_FIGURE_MEASURE
@@ -30,7 +33,8 @@ typedef struct {
     const char *cell;  /* the figure is a map: y is a number in a cell at x and this column, both
                           counts from 0, and a panel has one curve */
     const char *curve; /* column that gives curves their colour; NULL: algo (or dataset) */
-    int crossing;      /* where a curve crosses exact's is marked (speedup_total = 1) */
+    int front;    /* of a curve only the points that no other of it beats in x and the first y */
+    int crossing; /* where a curve crosses exact's is marked (speedup_total = 1) */
     const char *along[KMV_FIGURE_COLUMNS]; /* columns that vary along one curve beside x; what else
                                               tells rows apart tells curves apart */
     const char *order;                     /* column by which the points of a curve are joined */

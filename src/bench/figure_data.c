@@ -12,12 +12,11 @@
 #include "bench/filter.h"
 #include "bench/stats.h"
 
-/* Columns that tell one case from another; which of them tell curves apart depends on the rows. */
-static const char *const identity[] = {
-    "dataset",    "matrix", "causal",    "center", "n_q",   "n_k", "d",       "r",    "x_kind",
-    "sigma_spec", "algo",   "algo_opts", "eps",    "delta", "isa", "threads", "rows", "drop_first",
+const char *const kmv_figure_identity[] = {
+    "dataset", "matrix",  "causal",     "center",     "n_q",       "n_k", "d",
+    "r",       "x_kind",  "sigma_spec", "algo",       "algo_opts", "eps", "delta",
+    "isa",     "threads", "rows",       "drop_first", NULL,
 };
-enum { N_IDENTITY = sizeof identity / sizeof *identity };
 
 static int has_name(const char *const *names, const char *name)
 {
@@ -78,7 +77,9 @@ static kmv_status choose(kmv_figure_job *j, kmv_figure_outcome *outcome, kmv_err
     for (size_t i = 0; i < j->n_rows; i++) {
         const void *row = (const char *)j->rows + i * j->schema->row_size;
 
-        if (!kmv_figure_selects(j->figure, j->schema, row, 0))
+        /* What is pooled was selected before. */
+        if (j->kind->source != KMV_FIGURE_POOLED &&
+            !kmv_figure_selects(j->figure, j->schema, row, 0))
             continue;
         outcome->rows++;
         if (drawable(j, row))
@@ -158,16 +159,19 @@ static void name_curves(kmv_figure_job *j)
         p->rank = rank_of(j, p->first);
         p->order = kmv_figure_number(j, j->kind->order, p->row);
         p->x = kmv_figure_number(j, j->kind->x, p->row);
+        if (j->panel != NULL && j->panel->type == KMV_COL_BOOL)
+            snprintf(p->panel, sizeof p->panel, "%s ", j->panel->name); /* "yes" says nothing */
         if (j->panel != NULL)
-            kmv_cell_text(j->panel, p->row, p->panel, sizeof p->panel);
+            kmv_cell_text(j->panel, p->row, p->panel + strlen(p->panel),
+                          sizeof p->panel - strlen(p->panel));
     }
     for (size_t i = 0; i < j->n_points; i++)
         snprintf(j->points[i].key, KMV_FIGURE_KEY, "%s", j->points[i].first);
-    for (size_t c = 0; c < N_IDENTITY; c++) {
-        const kmv_column *column = kmv_column_find(j->schema, identity[c]);
+    for (const char *const *name = kmv_figure_identity; *name != NULL; name++) {
+        const kmv_column *column = kmv_column_find(j->schema, *name);
 
-        if (column == NULL || column == j->panel || strcmp(identity[c], j->colour) == 0 ||
-            has_name(j->kind->along, identity[c]) || (is_square && strcmp(identity[c], "n_k") == 0))
+        if (column == NULL || column == j->panel || strcmp(*name, j->colour) == 0 ||
+            has_name(j->kind->along, *name) || (is_square && strcmp(*name, "n_k") == 0))
             continue;
         if (!varies(j, column))
             continue;
@@ -175,13 +179,49 @@ static void name_curves(kmv_figure_job *j)
             char text[KMV_FIGURE_KEY];
 
             append_key(j->points[i].key,
-                       strcmp(identity[c], "n_q") == 0          ? "n"
-                       : strcmp(identity[c], "x_kind") == 0     ? "x"
-                       : strcmp(identity[c], "sigma_spec") == 0 ? "sigma"
-                                                                : identity[c],
+                       strcmp(*name, "n_q") == 0          ? "n"
+                       : strcmp(*name, "x_kind") == 0     ? "x"
+                       : strcmp(*name, "sigma_spec") == 0 ? "sigma"
+                                                          : *name,
                        kmv_cell_text(column, j->points[i].row, text, sizeof text));
         }
     }
+}
+
+/* Whether b, of the same curve, is as good as a in both or better; of equal ones the first stays.
+ */
+static int beaten(const kmv_figure_job *j, const kmv_figure_point *a, const kmv_figure_point *b)
+{
+    const char *y = j->kind->y[0];
+    const double left = kmv_figure_number(j, y, a->row), right = kmv_figure_number(j, y, b->row);
+
+    if (strcmp(a->panel, b->panel) != 0 || strcmp(a->key, b->key) != 0 || b->x > a->x ||
+        right > left)
+        return 0;
+    return b->x < a->x || right < left || b->row < a->row;
+}
+
+/* Leave out the points that another of their curve beats. */
+static void keep_front(kmv_figure_job *j, kmv_figure_outcome *outcome)
+{
+    size_t kept = 0;
+    char *out = outcome->note + strlen(outcome->note);
+
+    for (size_t i = 0; i < j->n_points; i++) {
+        j->points[i].beaten = 0;
+        for (size_t k = 0; k < j->n_points && !j->points[i].beaten; k++)
+            j->points[i].beaten = beaten(j, &j->points[i], &j->points[k]);
+    }
+    for (size_t i = 0; i < j->n_points; i++) {
+        if (!j->points[i].beaten)
+            j->points[kept++] = j->points[i];
+    }
+    if (kept < j->n_points)
+        snprintf(out, sizeof outcome->note - (size_t)(out - outcome->note),
+                 "%s%zu points that another setting of the same method beats are left out.",
+                 out > outcome->note ? " " : "", j->n_points - kept);
+    j->n_points = kept;
+    outcome->points = kept;
 }
 
 /* Empty cells first, so that the order is total. */
@@ -453,9 +493,12 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
     };
     kmv_status st = KMV_OK;
 
-    if (kind->source == KMV_FIGURE_POSITIONS || kind->source == KMV_FIGURE_PHASES) {
-        if ((st = kmv_figure_expand(kind->source, results->cases, results->n_cases, &expanded,
-                                    &rows, &j.n_rows, err)) != KMV_OK)
+    if (kind->source != KMV_FIGURE_RAW && kind->source != KMV_FIGURE_MEASURE) {
+        st = kind->source == KMV_FIGURE_POOLED
+                 ? kmv_figure_pool(figure, results, &expanded, &rows, &j.n_rows, err)
+                 : kmv_figure_expand(kind->source, results->cases, results->n_cases, &expanded,
+                                     &rows, &j.n_rows, err);
+        if (st != KMV_OK)
             goto out;
         j.schema = &expanded;
         j.rows = rows;
@@ -465,6 +508,8 @@ kmv_status kmv_figure_data(const kmv_config_figure *figure, const kmv_results *r
         goto out;
     if (j.n_points > 0) {
         name_curves(&j);
+        if (kind->front)
+            keep_front(&j, &found);
         qsort(j.points, j.n_points, sizeof *j.points, by_curve);
         if ((st = write_all(&j, &found, err)) != KMV_OK)
             goto out;

@@ -13,6 +13,7 @@ typedef struct {
     const char *first; /* algorithm or data set, by which curves get their colour */
     size_t rank;
     double order, x;
+    int beaten; /* by another point of its curve */
 } kmv_figure_point;
 
 /* One figure on its way. */
@@ -64,6 +65,19 @@ int kmv_figure_predicted(const kmv_config_figure *figure, const char *curve, dou
  *  log(n) at its last rise through 1, each end of the interval where an end of the speed-up's own
  *  rises (the first n where that is above 1 from the start, NaN where it stays below). */
 void kmv_figure_cross(const kmv_figure_job *j, kmv_figure_curve *c);
+
+/** Columns that tell one case from another, ended by NULL; which of them tell curves apart depends
+ *  on the rows. */
+extern const char *const kmv_figure_identity[];
+
+/** The columns of cases and then those of `own`, ended by one without a name; kmv_alloc'ed. NULL:
+ *  no memory. */
+kmv_column *kmv_figure_columns(const kmv_column *own, kmv_error *err);
+
+/** Rows that stand for all data sets whose cases the section selects: medians over them, where
+ *  every one has a number, with quartiles as intervals. As kmv_figure_expand. */
+kmv_status kmv_figure_pool(const kmv_config_figure *figure, const kmv_results *results,
+                           kmv_schema *schema, void **rows, size_t *n_rows, kmv_error *err);
 
 /** Rows of cases, one for each part of the positions or for each phase: schema->columns and *rows
  *  are kmv_alloc'ed. */

@@ -38,6 +38,18 @@ static size_t count_columns(const kmv_column *columns)
     return n;
 }
 
+kmv_column *kmv_figure_columns(const kmv_column *own, kmv_error *err)
+{
+    const size_t n_case = count_columns(kmv_summary_schema.columns), n_own = count_columns(own);
+    kmv_column *columns = kmv_alloc(n_case + n_own + 1, sizeof *columns, "columns", err);
+
+    if (columns != NULL) {
+        memcpy(columns, kmv_summary_schema.columns, n_case * sizeof *columns);
+        memcpy(columns + n_case, own, (n_own + 1) * sizeof *columns);
+    }
+    return columns;
+}
+
 /* The rows of one case; parts without a number keep an empty cell. */
 static size_t positions(const kmv_summary *c, part_row *rows)
 {
@@ -77,9 +89,7 @@ kmv_status kmv_figure_expand(kmv_figure_source source, const kmv_summary *cases,
                              kmv_schema *schema, void **rows, size_t *n_rows, kmv_error *err)
 {
     const int positioned = source == KMV_FIGURE_POSITIONS;
-    const kmv_column *own = positioned ? by_position : by_phase;
-    const size_t n_case = count_columns(kmv_summary_schema.columns), n_own = count_columns(own);
-    kmv_column *columns = kmv_alloc(n_case + n_own + 1, sizeof *columns, "columns", err);
+    kmv_column *columns = kmv_figure_columns(positioned ? by_position : by_phase, err);
     part_row *out = kmv_alloc(count * (positioned ? (size_t)KMV_POSITIONS : (size_t)PHASES_MAX),
                               sizeof *out, "rows of parts", err);
     size_t used = 0;
@@ -89,8 +99,6 @@ kmv_status kmv_figure_expand(kmv_figure_source source, const kmv_summary *cases,
         kmv_free(out);
         return KMV_ENOMEM;
     }
-    memcpy(columns, kmv_summary_schema.columns, n_case * sizeof *columns);
-    memcpy(columns + n_case, own, (n_own + 1) * sizeof *columns);
     for (size_t i = 0; i < count; i++)
         used += positioned ? positions(&cases[i], out + used) : phases(&cases[i], out + used);
     *schema = (kmv_schema){columns, sizeof *out};

@@ -279,7 +279,10 @@ static kmv_status figure(const page *p, const kmv_results *r, size_t number,
     }
     snprintf(text, sizeof text, "Figure %s: %s. %s; %zu points in %zu curves. %s", f->name,
              kind->summary,
-             kind->source != KMV_FIGURE_MEASURE
+             kind->source == KMV_FIGURE_POOLED
+                 ? "Points are medians over data sets of the medians over repetitions, bars the "
+                   "quartiles over data sets"
+             : kind->source != KMV_FIGURE_MEASURE
                  ? "Points are medians over repetitions, bars the 95 % bootstrap interval of the "
                    "median"
                  : "Points are single measurements, bars their 95 % interval where only rows were "

@@ -76,6 +76,18 @@ n = 64, 128
 d = 4
 sigma = x2
 eps = 0.1
+[figure pooled]
+kind = pooled_error_vs_time
+dataset = encoder
+n = 48
+[figure share]
+kind = error_vs_pairs
+dataset = blobs
+n = 64
+d = 4
+sigma = x1
+[figure chosen]
+kind = plan_by_n
 [figure literal]
 kind = phase_pairs
 predicted = largest 1.891
@@ -110,7 +122,7 @@ same "a map with two rows for a cell" "2 several rows for one cell" "$? $(grep -
 sed -i '/^\[figure full\]/,$d' a.ini
 check run "$KMV" run a.ini -o dir -q
 same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
-for figure in time sigma dimension errors asked pairs memory phases literal plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen plans heads positions; do
     for end in svg pdf png; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
@@ -119,7 +131,7 @@ for figure in time sigma dimension errors asked pairs memory phases literal plan
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
-for figure in time sigma dimension errors asked pairs memory phases literal plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen plans heads positions; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
     check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done
@@ -130,6 +142,10 @@ same "a curve for each phase" "heavy largest samples" \
     "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
         FNR > 1 { print $c["phase"] }' dir/agg/literal/*.tsv | sort -u | xargs)"
 same "one of them with a prediction" 1 "$(grep -c "^PREDICTED.*= ', predicted" dir/agg/literal/series.gp)"
+same "more time only for less error" "" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+    FNR > 2 && !($c["t_total_med_s"] > t && $c["err_l2_med"] < e) { print FILENAME, FNR }
+    FNR > 1 { t = $c["t_total_med_s"]; e = $c["err_l2_med"] }' dir/agg/errors/*.tsv)"
+same "all eight heads in one row" 8 "$(head -2 dir/agg/pooled/01-*.tsv | tail -1 | awk -F'\t' '{ print $NF }')"
 same "only auto has plans" "auto" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
     FNR > 1 { print $c["algo"] }' dir/agg/plans/*.tsv | sort -u)"
 same "no version in a figure" "" "$(grep -il 'gnuplot [0-9]' dir/plots/*.svg)"
