@@ -59,7 +59,7 @@ typedef struct {
     kmv_failed_product failed;
     kmv_auto_softmax *softmax; /* for softmax: instead of all of it */
     kmv_auto_softmax_options how;
-    char detail[160]; /* what the candidate says of itself */
+    char detail[320]; /* what the candidate says of itself */
     char *text;       /* of the plan */
     size_t text_size;
 } planner;

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/rounding.h"
 #include "algo/speeds.h"
-#include "base/mem.h"
+#include "base/rng.h"
 #include "base/status.h"
 
 enum {
@@ -44,9 +45,6 @@ static const double SURPRISE = 1.5;
  * was promised is little, times exact's cost. A search in vain takes most of its budget. */
 static const double BESIDE = 0.6, LITTLE = 0.35;
 
-/* Rounding of a float32 product, relative to |K|x||: docs/numerics.md. */
-static const double ROUNDING = 1e-5;
-
 typedef struct {
     const kmv_problem *problem;
     const kmv_auto_choice_options *options;
@@ -66,17 +64,17 @@ typedef struct {
     char others[200]; /* what the candidates said */
 } planning;
 
-static kmv_status measure_rounding(planning *w, kmv_error *err)
+/* What float32 may be off by; measured where the bound would rule it out. */
+static kmv_status find_rounding(planning *w, kmv_error *err)
 {
-    kmv_pilot *pilot = w->pilot;
-    double *c2 = kmv_alloc(pilot->problem->k->n, sizeof *c2, "column norms", err);
+    kmv_auto_choice *out = w->out;
+    const kmv_status st = kmv_rounding_bound(w->pilot, &out->rounding, err);
 
-    if (c2 == NULL)
-        return KMV_ENOMEM;
-    kmv_pilot_column_norms(pilot, 0, 1, c2);
-    w->out->rounding = ROUNDING * kmv_pilot_gain(pilot, c2);
-    kmv_free(c2);
-    return KMV_OK;
+    if (st != KMV_OK || w->eps >= out->rounding)
+        return st;
+    return kmv_rounding_measure(w->pilot, w->context->tile->name,
+                                kmv_stream_key(w->context->key, "rounding", 0), w->context->cost,
+                                &out->rounding, err);
 }
 
 static kmv_status take_float64(planning *w)
@@ -320,11 +318,11 @@ static kmv_status decide(planning *w, size_t *best, kmv_error *err)
     } else if ((st = set_costs(w, err)) != KMV_OK || (st = turn_away(w, &left, err)) != KMV_OK) {
         return st;
     }
-    if (left > 0 || w->eps < ROUNDING * most) {
+    if (left > 0 || w->eps < KMV_ROUNDING * most) {
         if ((n_k < FEW_KEYS &&
              (st = kmv_pilot_pack_keys(w->pilot, w->context->cost, err)) != KMV_OK) ||
             (st = kmv_pilot_extend(w->pilot, first_rows(n_q), w->context->cost, err)) != KMV_OK ||
-            (st = measure_rounding(w, err)) != KMV_OK)
+            (st = find_rounding(w, err)) != KMV_OK)
             return st;
         if (w->eps < w->out->rounding)
             return take_float64(w);

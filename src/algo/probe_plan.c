@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -27,14 +28,25 @@ typedef struct {
     float cost[KMV_VISIT_CELLS_MAX];
 } counter;
 
+/* A heavy pair of one row. */
+typedef struct {
+    double distance2; /* of its key's cell: equal for keys of one cell */
+    double value;
+    size_t radius; /* number of the first radius that reaches the cell, RADII where none does */
+    unsigned apart;
+} near_pair;
+
 /* Sums over cells up to a radius and hits up to a limit, after `accumulate`. */
 typedef struct {
     double cells[RADII], scanned[RADII];
     double hits[RADII][LIMITS];
-    double found2[RADII][LIMITS]; /* squared heavy entries */
-    double near2[LIMITS];         /* of heavy pairs within a limit, wherever their cell is */
+    /* Of what is within the limit and missed at the radius: the squares of the sums by row, since
+     * near keys are missed together and x may have one sign there. */
+    double missed2[RADII][LIMITS];
+    double near2[LIMITS]; /* squares of heavy pairs within a limit, wherever their cell is */
     double radius[RADII];
-    double heavy2, largest2;
+    double heavy2,
+        largest2; /* squares of all heavy pairs; of what a row has in one cell, the most */
     size_t rows, radii;
 } grid;
 
@@ -72,25 +84,84 @@ static void set_radii(const kmv_probe_basis *b, const kmv_probe_sample *s, grid 
         g->radius[r] = sum * exp2(-8 + 0.5 * (double)r);
 }
 
-static void count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g)
+static near_pair look_at(const kmv_probe_basis *b, const kmv_probe_sample *s, const grid *g,
+                         const kmv_heavy_entry *e)
 {
-    for (size_t t = 0; t < s->count; t++) {
-        const kmv_heavy_entry *e = &s->entry[t];
-        const uint64_t apart = s->word[e->row] ^ b->word_k[e->key];
-        const double value2 = (double)e->value * (double)e->value;
-        double distance2 = 0;
-        size_t r;
+    const uint64_t apart = s->word[e->row] ^ b->word_k[e->key];
+    near_pair pair = {.value = (double)e->value, .apart = (unsigned)__builtin_popcountll(apart)};
 
-        for (size_t c = 0; c < b->partition->bits; c++) {
-            if ((apart >> b->partition->bit[c]) & 1)
-                distance2 += (double)margins(s, e->row)[c];
-        }
-        g->heavy2 += value2;
-        g->near2[__builtin_popcountll(apart)] += value2;
-        g->largest2 = value2 > g->largest2 ? value2 : g->largest2;
-        if ((r = radius_for(g, distance2)) < RADII)
-            g->found2[r][__builtin_popcountll(apart)] += value2;
+    for (size_t c = 0; c < b->partition->bits; c++) {
+        if ((apart >> b->partition->bit[c]) & 1)
+            pair.distance2 += (double)margins(s, e->row)[c];
     }
+    pair.radius = radius_for(g, pair.distance2);
+    return pair;
+}
+
+static int by_cell(const void *pa, const void *pb)
+{
+    const near_pair *a = pa, *b = pb;
+
+    return (a->distance2 > b->distance2) - (a->distance2 < b->distance2);
+}
+
+static int by_apart(const void *pa, const void *pb)
+{
+    const near_pair *a = pa, *b = pb;
+
+    return a->apart != b->apart ? (a->apart > b->apart) - (a->apart < b->apart)
+                                : by_cell(pa, pb); /* sums must not depend on the library's sort */
+}
+
+/* The heavy pairs of one row. missed[r]: sum over what radius r misses, up to the limit at hand. */
+static void count_near(near_pair *pair, size_t count, grid *g)
+{
+    double missed[RADII] = {0}, together = 0;
+
+    if (count > 1)
+        qsort(pair, count, sizeof *pair, by_cell);
+    for (size_t k = 0; k < count; k++) {
+        together = k > 0 && pair[k].distance2 == pair[k - 1].distance2 ? together + pair[k].value
+                                                                       : pair[k].value;
+        g->largest2 = fmax(g->largest2, together * together);
+        g->heavy2 += pair[k].value * pair[k].value;
+        g->near2[pair[k].apart] += pair[k].value * pair[k].value;
+    }
+    if (count > 1)
+        qsort(pair, count, sizeof *pair, by_apart);
+    for (size_t k = 0; k < count; k++) {
+        for (size_t r = 0; r < pair[k].radius; r++) {
+            g->missed2[r][pair[k].apart] += pair[k].value * (pair[k].value + 2 * missed[r]);
+            missed[r] += pair[k].value;
+        }
+    }
+}
+
+static kmv_status count_found(const kmv_probe_basis *b, const kmv_probe_sample *s, grid *g,
+                              kmv_error *err)
+{
+    size_t *start = kmv_alloc(s->rows + 1, sizeof *start, "rows", err);
+    near_pair *pair = kmv_alloc_raw(s->count, sizeof *pair, "heavy pairs", err);
+
+    if (start == NULL || pair == NULL) {
+        kmv_free(start);
+        kmv_free(pair);
+        return KMV_ENOMEM;
+    }
+    for (size_t t = 0; t < s->count; t++)
+        start[s->entry[t].row + 1]++;
+    for (size_t i = 0; i < s->rows; i++)
+        start[i + 1] += start[i];
+    for (size_t t = 0; t < s->count; t++)
+        pair[start[s->entry[t].row]++] = look_at(b, s, g, &s->entry[t]);
+    for (size_t i = 0; i < s->rows; i++) { /* a row's pairs now end at its start */
+        const size_t first = i > 0 ? start[i - 1] : 0;
+
+        count_near(pair + first, start[i] - first, g);
+    }
+    kmv_free(start);
+    kmv_free(pair);
+    return KMV_OK;
 }
 
 static void count_row(const kmv_probe_basis *b, const kmv_probe_sample *s, const grid *g, size_t i,
@@ -165,17 +236,18 @@ static kmv_status fill_grid(const kmv_probe_basis *b, const kmv_probe_sample *s,
     kmv_status st;
 
     set_radii(b, s, g);
-    count_found(b, s, g);
-    if ((st = count_work(b, s, g, err)) != KMV_OK)
+    if ((st = count_found(b, s, g, err)) != KMV_OK || (st = count_work(b, s, g, err)) != KMV_OK)
         return st;
     for (size_t r = 1; r < RADII; r++) {
         g->cells[r] += g->cells[r - 1];
         g->scanned[r] += g->scanned[r - 1];
     }
-    for (size_t t = 1; t < LIMITS; t++)
+    for (size_t t = 1; t < LIMITS; t++) {
         g->near2[t] += g->near2[t - 1];
+        for (size_t r = 0; r < RADII; r++)
+            g->missed2[r][t] += g->missed2[r][t - 1];
+    }
     accumulate(g->hits);
-    accumulate(g->found2);
     return KMV_OK;
 }
 
@@ -186,7 +258,7 @@ static double wide(const kmv_probe_basis *b, const kmv_probe_sample *s, const gr
     const double most = REACH * b->eps * b->eps * (double)s->rows;
     size_t r = 0, w;
 
-    while (r + 1 < g->radii && !(g->near2[t] - g->found2[r][t] <= most))
+    while (r + 1 < g->radii && !(g->missed2[r][t] <= most))
         r++;
     for (w = r; w + 1 < g->radii && !(g->cells[w] >= WIDER * g->cells[r]);)
         w++;
@@ -212,7 +284,7 @@ static kmv_probe_forecast forecast_at(const kmv_probe_basis *b, const kmv_probe_
 {
     const double counted = (double)g->rows, rows = (double)s->rows;
     const double one = g->largest2 / fmax(rows, b->seen_rows);
-    const double missed2 = fmax(0, g->near2[t] - g->found2[r][t]) / rows + one;
+    const double missed2 = fmax(0, g->missed2[r][t]) / rows + one;
     kmv_probe_forecast f = {.cells = g->cells[r] / counted,
                             .scanned = g->scanned[r] / counted,
                             .hits = g->hits[r][t] / counted,

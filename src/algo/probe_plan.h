@@ -10,9 +10,10 @@ typedef struct {
     double cells, scanned, hits; /* counts per row that the search is predicted to need */
     double search, sample;       /* its cost; expected sample, a pair per column */
     double light2;               /* squared entries <= tau: what is left to sampling */
-    double missed2;              /* squared entries > tau predicted to be missed, upper estimate */
-    double most_missed2;         /* the same, with what chance may have hidden */
-    int searches;                /* 0: no search, everything is left to sampling */
+    double missed2;      /* squared sums, by row, of the entries > tau predicted to be missed:
+                            an upper estimate of the error for x of one size and sign */
+    double most_missed2; /* the same, with what chance may have hidden */
+    int searches;        /* 0: no search, everything is left to sampling */
     double wide; /* radius of a search of WIDER times the cells with which hardly any heavy pair
                     of these rows would be missed: it tells what these rows are too few to show */
 } kmv_probe_forecast;
@@ -44,9 +45,10 @@ void kmv_probe_pick_bits(const kmv_probe_basis *basis, const kmv_probe_sample *s
  * The cheapest of a grid of radii and bit limits; tau is taken from rule and kept. The forecast of
  * the columns to sample is n_q light2 / (eps^2 - missed2), halved, since x whose parts cancel need
  * less. Entries of pairs that differ in more bits than the limit count as light: nothing will find
- * them. missed2 counts what the limit admits and the radius misses, and one largest entry more
- * among the rows of the sample or seen_rows, whichever are more; most_missed2 the 95 %
- * limit for as many missed pairs of that size (Poisson, k + 1 + 2 sqrt(k + 1)).
+ * them. missed2 counts what the limit admits and the radius misses, entries of a row together, and
+ * once more the most that a row has in one cell among the rows of the sample or seen_rows,
+ * whichever are more; most_missed2 the 95 % limit for as many missed pairs of that size (Poisson, k
+ * + 1 + 2 sqrt(k + 1)).
  */
 kmv_status kmv_probe_choose(const kmv_probe_basis *basis, const kmv_probe_sample *sample,
                             kmv_visit_rule *rule, kmv_probe_forecast *forecast, kmv_error *err);
