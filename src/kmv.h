@@ -162,7 +162,8 @@ enum {
     KMV_CAN_SIGNED = 1 << 4,  /* x with negative entries */
     KMV_USES_EPS = 1 << 5,    /* eps (and delta) change what it does */
     KMV_IS_RANDOM = 1 << 6,   /* the seed changes the result */
-    KMV_CAN_HEADS = 1 << 7    /* several query heads at once under a causal mask */
+    KMV_CAN_HEADS = 1 << 7,   /* several query heads at once under a causal mask */
+    KMV_ANY_EPS = 1 << 8      /* goes on to float64 where float32 cannot reach eps */
 };
 
 typedef struct kmv_algo kmv_algo;

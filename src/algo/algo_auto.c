@@ -8,6 +8,7 @@
 #include "algo/auto_softmax.h"
 #include "algo/certificate.h"
 #include "algo/failed_product.h"
+#include "algo/rounding.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -167,7 +168,13 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
     p->text_size = context->text_size;
     inner.text = p->detail;
     inner.text_size = sizeof p->detail;
-    if (problem->matrix == KMV_SOFTMAX) {
+    if (problem->matrix == KMV_SOFTMAX && o->only != KMV_AUTO_EXACT && p->eps < KMV_ROUNDING) {
+        p->choice.float64 = 1;
+        snprintf(p->choice.why, sizeof p->choice.why,
+                 "auto: exact-f64, since float32 may be off by %g |V|, more than eps",
+                 KMV_ROUNDING);
+        st = prepare_chosen(p, &inner, err);
+    } else if (problem->matrix == KMV_SOFTMAX) {
         p->how = (kmv_auto_softmax_options){.certify = (kmv_certify_kind)o->certify,
                                             .rows = o->rows,
                                             .share = o->share,
@@ -175,10 +182,11 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
                                             .exact = o->only == KMV_AUTO_EXACT,
                                             .effort = o->effort};
         st = kmv_auto_softmax_create(problem, &p->how, context, &p->softmax, err);
-    } else if ((st = choose(p, &inner, err)) == KMV_OK &&
-               (st = prepare_chosen(p, &inner, err)) == KMV_OK) {
-        snprintf(p->text, p->text_size, "%s", p->choice.why);
+    } else if ((st = choose(p, &inner, err)) == KMV_OK) {
+        st = prepare_chosen(p, &inner, err);
     }
+    if (st == KMV_OK && p->softmax == NULL)
+        snprintf(p->text, p->text_size, "%s", p->choice.why);
     if (st == KMV_OK)
         *out = p;
     else
@@ -282,7 +290,7 @@ const kmv_algo kmv_algo_auto = {
                  "rows (certify=range: its bound is proved; model: coverage measured), else exact",
     .source = "this program",
     .flags = KMV_CAN_GAUSS | KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED |
-             KMV_CAN_HEADS | KMV_USES_EPS | KMV_IS_RANDOM,
+             KMV_CAN_HEADS | KMV_USES_EPS | KMV_IS_RANDOM | KMV_ANY_EPS,
     .options = options,
     .options_size = sizeof(opts),
     .prepare = prepare,

@@ -75,6 +75,22 @@ int kmv_algo_uses_eps(const kmv_algo *a, const char *options)
            a->uses_eps(parsed);
 }
 
+/* Relative to |x|, below which no product out of float32 entries comes (docs/numerics.md). */
+static const double LEAST_EPS = 1e-6;
+
+/* A prediction from samples says nothing of rounding. */
+static kmv_status check_eps(const kmv_plan *plan, kmv_error *err)
+{
+    const kmv_algo *a = plan->algo;
+
+    if (!(a->flags & KMV_USES_EPS) || (a->flags & KMV_ANY_EPS) || plan->settings.eps >= LEAST_EPS ||
+        (a->uses_eps != NULL && !a->uses_eps(plan->options)))
+        return KMV_OK;
+    return kmv_fail(err, KMV_ENOTSUP,
+                    "%s: eps = %g is below what float32 reaches (%g); want exact-f64 or auto",
+                    a->name, plan->settings.eps, LEAST_EPS);
+}
+
 static kmv_status check_settings(const kmv_settings *s, kmv_error *err)
 {
     if (!(s->eps > 0) || !isfinite(s->eps))
@@ -108,7 +124,8 @@ kmv_status kmv_plan_create(const kmv_algo *a, const kmv_problem *p, const char *
     out->settings = *s;
     out->threads = s->threads > 0 ? s->threads : omp_get_num_procs();
     if ((st = kmv_tile_select(s->isa, &out->tile, err)) != KMV_OK ||
-        (st = parse_options(a, options, out->options, err)) != KMV_OK)
+        (st = parse_options(a, options, out->options, err)) != KMV_OK ||
+        (st = check_eps(out, err)) != KMV_OK)
         goto out;
     reason = flags_reject(a, p, s->r, 0);
     if (reason == NULL && a->reject != NULL)

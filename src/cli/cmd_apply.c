@@ -1,5 +1,6 @@
 /* cli/cmd_apply.c - `kmv apply`: one product per problem, on the user's own data. */
 #include <float.h>
+#include <gsl/gsl_blas.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -156,6 +157,22 @@ static kmv_status write_result(const request *q, const char *address, job *j, km
     return kmv_h5_write_matrix(q->path, j->name, j->y, j->problem.q->n, j->r, attributes, err);
 }
 
+static double norm(const double *values, size_t count)
+{
+    const gsl_vector_const_view v = gsl_vector_const_view_array(values, count);
+
+    return gsl_blas_dnrm2(&v.vector);
+}
+
+/* Whether answering 0 would meet eps, by y itself and by its bound where it has one. */
+static int is_trivial(const job *j)
+{
+    const double off = isnan(j->report.bound) ? 0 : j->report.bound;
+
+    return norm(j->y, j->problem.q->n * j->r) <=
+           fmax(0, j->settings.eps - off) * norm(j->x, j->problem.k->n * j->r);
+}
+
 static void put_all(kmv_answer *a, const request *q, const char *address, const job *j)
 {
     const kmv_report *r = &j->report;
@@ -186,6 +203,7 @@ static void put_all(kmv_answer *a, const request *q, const char *address, const 
     kmv_answer_number(a, "bound", r->bound);
     kmv_answer_text(a, "bound_kind", r->bound_kind);
     kmv_answer_number(a, "err_est", r->err_est);
+    kmv_answer_text(a, "trivial", is_trivial(j) ? "yes" : "no");
     kmv_answer_text(a, "result", target);
 }
 

@@ -8,7 +8,7 @@ line() { sed -n "s/^$1: //p" out; }
 # -- one product, its printed lines
 check 'one head' "$KMV" apply "$H" --algo exact --x gauss -o one.h5
 for name in problem algo plan isa t_prepare_s t_apply_s t_certify_s pairs_frac flops mem_peak_b \
-    bound bound_kind err_est result; do
+    bound bound_kind err_est trivial result; do
     same "prints $name" 1 "$(grep -c "^$name:" out)"
 done
 same 'default sigma' 2.37841423 "$(line sigma)"
@@ -99,6 +99,19 @@ bad 'eps 0' 2 '--eps: want a number > 0' "$KMV" apply "$H" --algo exact --x ones
 bad 'eps negative' 2 '--eps' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --eps -0.1
 bad 'delta 1' 2 '--delta' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --delta 1
 bad 'matrix' 2 'want gauss or softmax' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --matrix soft
+# -- what float32 cannot reach, and what is nothing but 0
+same 'one head is not trivial' no "$("$KMV" apply "$H" --algo exact --x gauss -o t.h5 | sed -n 's/^trivial: //p')"
+check 'a tiny sigma' "$KMV" apply "$H" --algo exact --sigma 1e-2 --x gauss -o t.h5
+same 'is trivial' yes "$(line trivial)"
+for algo in probe importance uniform lsh paper; do
+    bad "eps below float32 for $algo" 2 "$algo: eps = 1e-07 is below what float32 reaches (1e-06); want exact-f64 or auto" \
+        "$KMV" apply "$H" --algo $algo --eps 1e-7 --x gauss -o t.h5
+done
+check 'samples as asked use no eps' "$KMV" apply "$H" --algo uniform:samples=8,pilot=8 --eps 1e-7 --x gauss -o t.h5
+for matrix in gauss softmax; do
+    check "auto, $matrix" "$KMV" apply "$D:L09H8" --algo auto --matrix $matrix --eps 1e-9 --x ones -o t.h5
+    same 'goes on to float64' 1 "$(line plan | grep -c '^auto: exact-f64, since float32 may be off by')"
+done
 bad 'softmax not done' 2 'uniform: does not do softmax' "$KMV" apply "$H" --algo uniform --x ones -o b.h5 --matrix softmax
 bad 'center' 2 'center' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --center left
 bad 'isa' 2 'avx9' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --isa avx9
