@@ -108,7 +108,7 @@ CURVE(i) = DIR."/".FILE[i]
 array RGB[8] = [0x000000, 0xD55E00, 0x332288, 0x2A9FD6, 0xE69F00, 0x882255, 0x117733, 0x6FD1B0]
 array MARK[8] = [7, 4, 9, 6, 11, 12, 5, 8]
 rgb(i) = RGB[1 + COLOUR[i] % 8]
-mark(i) = MARK[1 + (COLOUR[i] + 3 * VARIANT[i]) % 8]
+mark(i) = MARK[1 + (COLOUR[i] + 3 * (COLOUR[i] / 8) + 3 * VARIANT[i]) % 8]
 dash(i) = 1 + (COLOUR[i] / 8 + VARIANT[i]) % 5
 set linetype 100 linecolor rgb 0x999999 dashtype 1 linewidth 1.0
 set linetype 102 linecolor rgb 0x999999 dashtype 3 linewidth 1.4

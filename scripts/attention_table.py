@@ -11,11 +11,16 @@ above eps or, of auto, above the bound that it gave.
 """
 import collections
 import csv
+import os
 import statistics
 import sys
 
 
 def rows_of(folder):
+    if not os.path.isfile(folder + "/raw.tsv"):
+        print("attention_table.py: %s: want a results folder, it has no raw.tsv" % folder,
+              file=sys.stderr)
+        sys.exit(2)
     with open(folder + "/raw.tsv", newline="") as f:
         return [r for r in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)
                 if r["t_prepare_s"] and r["status"] in ("ok", "fail_eps", "error")]
@@ -66,7 +71,7 @@ def methods(folder):
         pairs = statistics.median(float(r["pairs_frac"]) for k in true for r in cases[k].values())
         error = statistics.median(statistics.median(float(r["err_l2"]) for r in cases[k].values())
                                   for k in true) / float(kind[4])
-        print(name, "%d | %.3g (%.2g .. %.3g) | %s | %.0f %% | %.2f | %d of %d |" % (
+        print(name, "%d | %.3g (%.3g .. %.3g) | %s | %.0f %% | %.2f | %d of %d |" % (
             len(true), statistics.median(middle), min(middle), max(middle),
             "%.2g" % whole if kind[3] == "auto" else "-", 100 * pairs, error, missed, len(rows)))
 

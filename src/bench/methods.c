@@ -103,7 +103,9 @@ static void describe(const kmv_summary *of, kmv_method_row *m)
     m->problems = m->met = m->at_least = m->at_most = 0;
 }
 
-static void say(kmv_method_row *m)
+/* well, clear: data sets of those met where the best is measured well enough, and its interval
+ * above 1. */
+static void say(kmv_method_row *m, double well, double clear)
 {
     const char *edge = m->at_least > 0  ? "; the best is the cheapest tried somewhere"
                        : m->at_most > 0 ? "; the best is the dearest tried somewhere"
@@ -117,7 +119,10 @@ static void say(kmv_method_row *m)
         snprintf(m->verdict, sizeof m->verdict, "no setting meets eps");
     else
         snprintf(m->verdict, sizeof m->verdict, "%s%s%s",
-                 m->speedup_total_med > 1 ? "faster than exact" : "not faster than exact",
+                 !(m->speedup_total_med > 1) ? "not faster than exact"
+                 : well < m->met             ? "not measured well enough"
+                 : 2 * clear < m->met        ? "not clearly faster than exact"
+                                             : "faster than exact",
                  m->met < m->problems ? ", where it meets eps at all" : "", edge);
 }
 
@@ -126,7 +131,7 @@ static void make_row(const kmv_summary *judged, size_t count, size_t first, doub
                      kmv_method_row *m)
 {
     double *apply = values + count, *pairs = values + 2 * count, nearest = INFINITY;
-    size_t met = 0;
+    size_t met = 0, well = 0, clear = 0;
 
     describe(&judged[first], m);
     for (size_t i = first; i < count; i++) {
@@ -146,6 +151,9 @@ static void make_row(const kmv_summary *judged, size_t count, size_t first, doub
         values[met] = o.best->speedup_total_med;
         apply[met] = o.best->speedup_apply_med;
         pairs[met++] = o.best->pairs_frac;
+        well += (size_t)kmv_well_measured(o.best->ok,
+                                          o.best->t_total_med_s * o.best->speedup_total_med);
+        clear += o.best->speedup_total_lo > 1;
         m->at_least += o.settings > 1 && o.best->t_total_med_s <= o.least_s;
         m->at_most += o.settings > 1 && o.best->t_total_med_s >= o.most_s;
         m->err_hi_max =
@@ -172,7 +180,7 @@ static void make_row(const kmv_summary *judged, size_t count, size_t first, doub
             memcpy(m->best_opts, o.best->algo_opts, sizeof m->best_opts);
         }
     }
-    say(m);
+    say(m, (double)well, (double)clear);
 }
 
 static int by_place(const void *pa, const void *pb)

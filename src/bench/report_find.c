@@ -44,6 +44,12 @@ static int is_exact(const kmv_summary *c)
     return strcmp(c->algo, "exact") == 0 && c->algo_opts[0] == '\0';
 }
 
+/* A plan of `auto` that is exact beats nobody: what it takes less than exact is chance. */
+static int is_exact_again(const kmv_summary *c)
+{
+    return strcmp(c->algo, "auto") == 0 && strcmp(c->chosen, "exact") == 0;
+}
+
 /* NaN fails both comparisons, so what was not measured has not met it. */
 int kmv_met_for_sure(const kmv_summary *c)
 {
@@ -79,10 +85,10 @@ static const char *verdict(const kmv_summary *c)
 {
     if (c->trivial > 0)
         return "trivial: answering 0 or the mean meets eps";
-    if (is_exact(c))
-        return "exact wins";
     if (!kmv_well_measured(c->ok, c->t_total_med_s * c->speedup_total_med))
         return "not measured well enough (fewer than 3 repetitions, or under a millisecond)";
+    if (is_exact(c))
+        return "exact wins";
     if (c->speedup_total_lo > 1)
         return "faster than exact";
     return "not clearly faster than exact";
@@ -117,7 +123,7 @@ kmv_status kmv_winners_make(const kmv_summary *judged, size_t count, kmv_winner 
         for (size_t k = 0; k < count; k++) {
             const kmv_summary *c = &judged[k];
 
-            if (kmv_same_question(&judged[i], c) && kmv_met_for_sure(c) &&
+            if (kmv_same_question(&judged[i], c) && kmv_met_for_sure(c) && !is_exact_again(c) &&
                 (best == NULL || c->t_total_med_s < best->t_total_med_s))
                 best = c;
         }
@@ -211,7 +217,7 @@ static void headline_speedup(const kmv_winner *winners, size_t count, const kmv_
     for (size_t i = 0; i < n_judged; i++) {
         const kmv_summary *c = &judged[i];
 
-        if (!is_exact(c) && kmv_met_for_sure(c) && !(c->trivial > 0) &&
+        if (!is_exact(c) && !is_exact_again(c) && kmv_met_for_sure(c) && !(c->trivial > 0) &&
             kmv_well_measured(c->ok, c->t_total_med_s * c->speedup_total_med) &&
             (other == NULL || c->speedup_total_med > other->speedup_total_med))
             other = c;

@@ -34,8 +34,9 @@ static kmv_status split_target(const char *target, char *path, size_t size, cons
     const char *colon = target != NULL ? strrchr(target, ':') : NULL;
 
     if (colon == NULL || colon == target || colon[1] == '\0' || (size_t)(colon - target) >= size)
-        return kmv_fail(err, KMV_EINVAL, "gen: -o: want FILE:GROUP, got '%s'",
-                        target != NULL ? target : "nothing");
+        return kmv_fail(err, KMV_EINVAL, "gen: -o: want FILE:GROUP, got %s%s%s",
+                        target != NULL ? "'" : "nothing", target != NULL ? target : "",
+                        target != NULL ? "'" : "");
     memcpy(path, target, (size_t)(colon - target));
     path[colon - target] = '\0';
     *group = colon + 1;

@@ -214,8 +214,12 @@ static kmv_status print_answer(FILE *out, const request *q, const char *address,
         kmv_answer_number(&a, "residual", j->exact.tol);
         kmv_answer_number(&a, "t_exact_s", j->exact.seconds);
     }
-    if (q->group != NULL)
-        kmv_answer_text(&a, "result", q->path);
+    if (q->group != NULL) {
+        char target[2 * KMV_ASKED_PATH];
+
+        snprintf(target, sizeof target, "%s%s%s", q->path, *q->group != '\0' ? ":" : "", q->group);
+        kmv_answer_text(&a, "result", target);
+    }
     return kmv_answer_end(&a, err);
 }
 

@@ -94,6 +94,16 @@ static kmv_status write_results(const char *dir, FILE *out, size_t *failed, kmv_
     return st;
 }
 
+static kmv_status read_limits(const kmv_args *args, kmv_run_options *options, kmv_error *err)
+{
+    const kmv_status st =
+        read_limit(args, "--limit-time", kmv_parse_seconds, "seconds", &options->limit_time_s, err);
+
+    return st != KMV_OK ? st
+                        : read_limit(args, "--limit-memory", kmv_parse_bytes, "bytes",
+                                     &options->limit_memory_b, err);
+}
+
 static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config *config,
                             const kmv_cases *cases, const char *identity, int *exit_code,
                             kmv_error *err)
@@ -115,10 +125,7 @@ static kmv_status run_cases(kmv_cli *cli, const kmv_args *args, const kmv_config
     if (options.dir == NULL)
         return kmv_fail(err, KMV_EINVAL, "run: want -o DIR (or --dry-run)");
     if ((cli->isa != NULL && (st = kmv_check_isa(cli->isa, err)) != KMV_OK) ||
-        (st = read_limit(args, "--limit-time", kmv_parse_seconds, "seconds", &options.limit_time_s,
-                         err)) != KMV_OK ||
-        (st = read_limit(args, "--limit-memory", kmv_parse_bytes, "bytes", &options.limit_memory_b,
-                         err)) != KMV_OK)
+        (st = read_limits(args, &options, err)) != KMV_OK)
         return st;
     st = kmv_run(config, cases, &options, &summary, err);
     if (!cli->quiet && cli->color)
@@ -140,8 +147,11 @@ static kmv_status run(kmv_cli *cli, const kmv_args *args, int *exit_code, kmv_er
     kmv_config config = {0};
     kmv_cases cases = {0};
     char identity[KMV_HASH_SIZE];
-    kmv_status st = kmv_config_read(args->positional[0], &config, err);
+    kmv_run_options checked = {0}; /* the limits, by a dry run too */
+    kmv_status st = read_limits(args, &checked, err);
 
+    if (st == KMV_OK)
+        st = kmv_config_read(args->positional[0], &config, err);
     if (st == KMV_OK && cli->seed_given)
         config.seed = cli->seed;
     if (st == KMV_OK)
