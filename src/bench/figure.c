@@ -110,6 +110,17 @@ const kmv_figure_kind kmv_figure_kinds[] = {
         .fit = {"pairs_per_query"},
     },
     {
+        .name = "flops_vs_n",
+        .summary = "floating-point operations, hashing and packing included, against n",
+        .x = "n_q",
+        .y = {"flops"},
+        .along = {"n_q", "n_k"},
+        .order = "n_q",
+        .leave_out = {"null"},
+        .panel = "dataset",
+        .fit = {"flops"},
+    },
+    {
         .name = "memory_vs_n",
         .summary = "memory that an algorithm allocates at its peak against n",
         .x = "n_q",

@@ -88,6 +88,11 @@ d = 4
 sigma = x1
 [figure chosen]
 kind = plan_by_n
+[figure flops]
+kind = flops_vs_n
+dataset = blobs
+d = 4
+sigma = x1
 [figure literal]
 kind = phase_pairs
 predicted = largest 1.891
@@ -122,7 +127,7 @@ same "a map with two rows for a cell" "2 several rows for one cell" "$? $(grep -
 sed -i '/^\[figure full\]/,$d' a.ini
 check run "$KMV" run a.ini -o dir -q
 same "three headlines" 3 "$(grep -cE '^(speed-up|assumption|throughput)' out)"
-for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen flops plans heads positions; do
     for end in svg pdf png; do
         check "$figure.$end is there" test -s dir/plots/$figure.$end
     done
@@ -131,7 +136,7 @@ for figure in time sigma dimension errors asked pairs memory phases literal pool
 done
 same "no temporary file stays" "" "$(find dir -name '*.tmp' -o -name '*.new')"
 check again "$KMV" plot dir
-for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen plans heads positions; do
+for figure in time sigma dimension errors asked pairs memory phases literal pooled share chosen flops plans heads positions; do
     check "$figure.svg has the same bytes" cmp $figure.before dir/plots/$figure.svg
     check "$figure.pdf has them too" cmp $figure.pdf.before dir/plots/$figure.pdf
 done
