@@ -215,7 +215,8 @@ static kmv_status apply(void *state_, kmv_apply_context *context, kmv_error *err
 const kmv_algo kmv_algo_magicpig = {
     .name = "magicpig",
     .summary = "keys that sign-bit hash tables bring to each query, by inverse probability",
-    .guarantee = "numerators and denominators unbiased over the tables; no bound on the error",
+    .guarantee = "numerators and denominators unbiased over the tables; "
+                 "no bound, the source judges by the tasks of a model",
     .source = "MagicPIG, Chen et al. 2025, arXiv 2410.16179",
     .flags = KMV_CAN_SOFTMAX | KMV_CAN_CAUSAL | KMV_CAN_COLUMNS | KMV_CAN_SIGNED | KMV_IS_RANDOM,
     .options = options,

@@ -55,11 +55,25 @@ static double speedup_apply(const kmv_record *r, const kmv_record *exact)
     return exact != NULL ? exact->t_apply_s / r->t_apply_s : NAN;
 }
 
+/* What a plan says of itself in a way of counting that is not ours: "4.16 times fewer". */
+static double times_fewer(const kmv_record *r, const kmv_record *exact)
+{
+    const char *at = strstr(r->plan, " times fewer");
+    double value = NAN;
+
+    (void)exact;
+    while (at != NULL && at > r->plan && at[-1] != ' ')
+        at--;
+    return at != NULL && sscanf(at, "%lf", &value) == 1 ? value : NAN;
+}
+
 static const struct {
     const char *name;
     computed_column *get;
-} computed[] = {
-    {"t_total_s", total}, {"speedup_total", speedup_total}, {"speedup_apply", speedup_apply}};
+} computed[] = {{"t_total_s", total},
+                {"speedup_total", speedup_total},
+                {"speedup_apply", speedup_apply},
+                {"times_fewer", times_fewer}};
 enum { N_COMPUTED = sizeof computed / sizeof *computed };
 
 static computed_column *find_computed(const char *name)
@@ -161,7 +175,7 @@ kmv_status kmv_claim_check(const kmv_config_claim *c, kmv_error *err)
     if (!raw && find_number(&kmv_measure_schema, c->column) == NULL)
         return kmv_fail(err, KMV_EINVAL,
                         "%zu: [claim %s]: column: want a number of raw.tsv or measure.tsv, "
-                        "t_total_s, speedup_total or speedup_apply, got '%s'",
+                        "t_total_s, speedup_total, speedup_apply or times_fewer, got '%s'",
                         c->line, c->name, c->column);
     if (!parse_want(c->want, &how, &limit))
         return kmv_fail(err, KMV_EINVAL,

@@ -17,13 +17,14 @@ extern const kmv_schema kmv_claim_schema;
 
 /**
  * Check one section. Keys: `source` and `text` (needed), then either `not_testable`, the reason
- * why, or how it is measured: column   a number of raw.tsv or measure.tsv by name; `t_total_s`,
- * set-up and one product; `speedup_total`, `speedup_apply`, the time of `exact` for the same
- * product and repetition over its own rows     filter "key=value, value, key=value, ..." with the
- * keys of filter.h per      a filter too: what is measured is the ratio, `rows` over `per` take
- * median (default), largest or smallest want     >=, <=, > or < and a number `command` (default:
- * the command of the run) and `note` go into the table as they are. KMV_EINVAL: the message begins
- * with the line in the config and a colon.
+ * why, or how it is measured. `column` is a number of raw.tsv or measure.tsv by name, or
+ * `t_total_s` (set-up and one product), `speedup_total`, `speedup_apply` (the time of `exact` for
+ * the same product and repetition over its own), `times_fewer` (of a plan that says "N times
+ * fewer"). `rows` is a filter, "key=value, value, key=value, ...", with the keys of filter.h; `per`
+ * another one: then the ratio is measured, `rows` over `per`. `take` is median (default), largest
+ * or smallest; `want`
+ * >=, <=, > or < and a number. `command` (default: the command of the run) and `note` go into the
+ * table as they are. KMV_EINVAL: the message begins with the line in the config and a colon.
  */
 kmv_status kmv_claim_check(const kmv_config_claim *claim, kmv_error *err);
 

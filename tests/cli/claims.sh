@@ -129,3 +129,36 @@ printf "${start}"'column = flops\nrows = n=64\nper = n=65\nwant = > 1\n' | wrong
 printf "${start}"'colour = red\n' | wrong "unknown key" "colour: want a key of [claim]"
 printf '[claim]\ntext = t\n' | wrong "no name" "[claim]: want a name: [claim NAME]"
 printf '' >c.ini
+
+# What a plan says of itself: 64 64 9 multiply-adds over 2 64 8 7 + 64 64 9 + 64 + 64 128 9 + 64 128.
+cat > counted.ini <<'INI'
+[experiment]
+reps = 2
+min_time = 0
+[dataset blobs]
+generator = planted
+[sweep]
+dataset = blobs
+matrix = softmax
+x = ones
+algo = null, kdeformer
+n = 64
+d = 8
+[claim counted]
+source = arithmetic
+text = 36864 over 126016
+column = times_fewer
+rows = algo=kdeformer
+want = <= 0.293
+[claim silent]
+source = arithmetic
+text = a plan that says nothing of it
+column = times_fewer
+rows = algo=null
+want = > 0
+INI
+check "plans that count" "$KMV" run counted.ini -o counted -q
+same "by the source's count" "0.293 pass" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+    $1 == "counted" { print $c["measured_med"], $c["verdict"] }' counted/tables/claims.tsv)"
+same "or not" "" "$(awk -F'\t' 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i }
+    $1 == "silent" { print $c["measured_med"] }' counted/tables/claims.tsv)"
