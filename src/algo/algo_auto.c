@@ -65,6 +65,19 @@ typedef struct {
     size_t text_size;
 } planner;
 
+/* Places in the list of `only`: any, exact, then the candidates, of which the last does softmax. */
+enum { ONLY_LEAVES = 4 };
+
+static const char *reject(const kmv_problem *problem, const void *opt, size_t r)
+{
+    const opts *o = opt;
+
+    (void)r;
+    return problem->matrix == KMV_SOFTMAX && o->only > KMV_AUTO_EXACT && o->only != ONLY_LEAVES
+               ? "softmax knows only=any, exact and leaves"
+               : NULL;
+}
+
 static void destroy(void *state)
 {
     planner *p = state;
@@ -293,6 +306,7 @@ const kmv_algo kmv_algo_auto = {
              KMV_CAN_HEADS | KMV_USES_EPS | KMV_IS_RANDOM | KMV_ANY_EPS,
     .options = options,
     .options_size = sizeof(opts),
+    .reject = reject,
     .prepare = prepare,
     .apply = apply,
     .destroy = destroy,

@@ -112,6 +112,8 @@ for matrix in gauss softmax; do
     check "auto, $matrix" "$KMV" apply "$D:L09H8" --algo auto --matrix $matrix --eps 1e-9 --x ones -o t.h5
     same 'goes on to float64' 1 "$(line plan | grep -c '^auto: exact-f64, since float32 may be off by')"
 done
+bad 'a candidate for gauss' 2 'auto: softmax knows only=any, exact and leaves' "$KMV" apply "$H" --algo auto:only=probe --x ones -o b.h5 --matrix softmax
+check 'leaves for softmax' "$KMV" apply "$D:L09H8" --algo auto:only=leaves --x v -o t.h5 --matrix softmax
 bad 'softmax not done' 2 'uniform: does not do softmax' "$KMV" apply "$H" --algo uniform --x ones -o b.h5 --matrix softmax
 bad 'center' 2 'center' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --center left
 bad 'isa' 2 'avx9' "$KMV" apply "$H" --algo exact --x ones -o b.h5 --isa avx9
