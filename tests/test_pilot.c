@@ -250,9 +250,27 @@ static void products(void **state)
     }
 }
 
+/* Whoever allows more failures may plan for a larger error, and nothing moves at delta = 0.01. By
+ * hand: chi^2 of 45 degrees of freedom exceeds 69.957 with probability 0.01, 49.452 with 0.3 (tables
+ * of the distribution). */
+static void planned_for_delta(void **state)
+{
+    kmv_settings s = KMV_SETTINGS_DEFAULT;
+
+    (void)state;
+    s.eps = 0.2;
+    s.delta = 0.01;
+    assert_true(kmv_planned_eps(&s) == 0.2);
+    s.delta = 0.3;
+    CHECK_CLOSE(kmv_planned_eps(&s), 0.2 * sqrt(69.957 / 49.452), 1e-5);
+    s.delta = 1e-9;
+    assert_true(kmv_planned_eps(&s) < 0.16 && kmv_planned_eps(&s) > 0.1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(planned_for_delta),
         cmocka_unit_test(pilot),          cmocka_unit_test(pilot_of_unpacked_keys),
         cmocka_unit_test(oracle_by_hand), cmocka_unit_test(directions),
         cmocka_unit_test(speeds),         cmocka_unit_test(threads),

@@ -42,7 +42,7 @@ static const kmv_option options[] = {
      "speeds that costs are compared by; measured ones make plans depend on the clock",
      "nominal|measured"},
     {"only", KMV_OPT_ENUM, offsetof(opts, only), "any", 0, 0,
-     "the candidate to take, whatever its cost", "any|exact|importance|probe|leaves"},
+     "the candidate to take, whatever its cost", "any|exact|importance|probe|leaves|lsh"},
     {"effort", KMV_OPT_REAL, offsetof(opts, effort), "1", 0.001, 1000,
      "times the samples planned; below 1 sabotages, for tests of certificates", NULL},
     {0},

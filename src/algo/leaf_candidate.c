@@ -91,7 +91,8 @@ static kmv_status look(const kmv_problem *problem, const kmv_prepare_context *co
     const size_t n_q = problem->q->n, n_k = problem->k->n, rows = BLOCKS * u.rows;
     const size_t step = n_q / BLOCKS, stride = look_stride(n_k);
     const size_t leaves = n_k / u.keys / stride, keys_n = leaves * u.keys;
-    const double eps = context->settings->eps / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
+    const double eps =
+        kmv_planned_eps(context->settings) / LOOK_SAFETY * sqrt((double)rows / (double)n_q);
     kmv_points q = {0}, k = {0};
     kmv_problem part = *problem;
     kmv_leaf_frame frame = {0};

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/pilot.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/status.h"
@@ -276,10 +277,8 @@ static void describe(kmv_leaf_engine *a)
                  plan->heavy, n_k, plan->least_share, plan->rows);
 }
 
-static double safety_of(const kmv_problem *problem, const kmv_leaf_options *options, size_t r)
+static double safety_of(const kmv_problem *problem, size_t r)
 {
-    if (options->safety > 0)
-        return options->safety;
     return problem->matrix == KMV_GAUSS ? GAUSS_SAFETY : SAFETY * (1 + A_COLUMN / sqrt((double)r));
 }
 
@@ -295,7 +294,9 @@ kmv_status kmv_leaf_engine_create(const kmv_problem *problem, const kmv_leaf_opt
     a->problem = problem;
     a->options = options;
     a->threads = context->threads;
-    a->rms = context->settings->eps / safety_of(problem, options, context->settings->r);
+    a->rms = options->safety > 0
+                 ? context->settings->eps / options->safety
+                 : kmv_planned_eps(context->settings) / safety_of(problem, context->settings->r);
     a->text = context->text;
     a->text_size = context->text_size;
     a->plan.all = problem->matrix == KMV_SOFTMAX && few_points(problem);

@@ -376,12 +376,14 @@ kmv_status kmv_lsh_choose(const kmv_lsh_survey *s, const kmv_lsh_choice *fixed, 
             c.samples = (double)s->in->k.n;
         }
         *out = c;
+        out->cost = NAN; /* nothing was compared */
     } else {
         kmv_lsh_choice c = {0};
 
         best = choose_clip(s, m, h, NAN, target2, &c);
         try_shapes(s, m, target2, &best, &c);
         *out = c;
+        out->cost = best;
     }
     kmv_free(m);
     return KMV_OK;

@@ -39,6 +39,7 @@ typedef struct {
     double clip;    /* log2 of the entry from which missed pairs are clipped; +infinity: none */
     double samples; /* columns that the rest needs, for x of equal sizes and random signs */
     double pairs;   /* expected pairs per query in all tables */
+    double cost;    /* of all that the model counts, in pairs per query */
     double rest;    /* E F2 below the clip */
     double bias2;   /* expected squared error of clipping for such x, |x| = 1 */
 } kmv_lsh_choice;

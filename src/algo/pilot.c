@@ -424,6 +424,14 @@ double kmv_error_safety(double nu, double delta)
     return sqrt(gsl_cdf_chisq_Qinv(delta, nu) / nu);
 }
 
+double kmv_planned_eps(const kmv_settings *settings)
+{
+    static const double DIRECTIONS = 45, DELTA = 0.01;
+
+    return settings->eps *
+           (kmv_error_safety(DIRECTIONS, DELTA) / kmv_error_safety(DIRECTIONS, settings->delta));
+}
+
 /* Columns to keep of n with equal probability so that (n/m - 1) F2 / n = eps^2. */
 static double sampled_pairs(double f2, double eps, double n)
 {

@@ -97,6 +97,15 @@ double kmv_pilot_spread(const kmv_pilot *pilot, size_t begin, size_t step);
 double kmv_error_safety(double nu, double delta);
 
 /**
+ * What `probe` and leaves plan for when eps is to be met but for probability delta: their own
+ * safety factors are of delta = 0.01, by measurement, and this is eps times the quotient of that
+ * error's quantiles, kmv_error_safety(45, 0.01) / kmv_error_safety(45, delta): 45 degrees of
+ * freedom are those at which the factor is 1.25, that of `probe`. eps itself at 0.01, 1.2 eps at
+ * 0.3, 0.63 eps at 1e-9.
+ */
+double kmv_planned_eps(const kmv_settings *settings);
+
+/**
  * Kernel entries per row with which |y - Gx| <= eps |x| could be reached in the root mean square if
  * the largest entries were known for free and columns of the rest drawn with equal probability: min
  * over h of h + 1 / (1/n_k + eps^2 / F2(h)), F2(h) the squared mass of n_q rows without their

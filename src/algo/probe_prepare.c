@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "algo/pilot.h"
 #include "algo/probe.h"
 #include "algo/probe_choice.h"
 #include "algo/probe_keys.h"
@@ -124,7 +125,7 @@ kmv_status kmv_probe_create(const kmv_problem *problem, const kmv_probe_options 
     p->options = options;
     p->tile = context->tile;
     p->threads = context->threads;
-    p->eps = context->settings->eps;
+    p->eps = options->safety > 0 ? context->settings->eps : kmv_planned_eps(context->settings);
     p->text = context->text;
     p->text_size = context->text_size;
     p->pilot_rows = pilot_size(p);

@@ -163,8 +163,7 @@ static void destroy(void *state)
 /* ---- as a candidate of the planner ----------------------------------------------------------- */
 
 /* The defaults of the table. */
-static const kmv_probe_options planned = {
-    .cell = 48, .bits_apart = 16, .safety = 1.25, .clip = 1, .shrink = 1};
+static const kmv_probe_options planned = {.cell = 48, .bits_apart = 16, .clip = 1, .shrink = 1};
 
 /* What a plan costs beside its pairs, in flops outside of tiles: once; per point for sketches and
  * the pass over the keys; per point for cells and search. At d = 64, 0.3 us a point were measured
@@ -193,7 +192,8 @@ static double pass_s(const kmv_problem *problem, const kmv_speeds *speeds)
 static double search_s(const kmv_problem *problem, double eps, const kmv_speeds *speeds)
 {
     const double points = (double)problem->q->n + (double)problem->k->n;
-    const double wide = 4 / (double)kmv_probe_wide_step(problem->q->n, eps / planned.safety);
+    const double wide =
+        4 / (double)kmv_probe_wide_step(problem->q->n, eps / kmv_probe_safety(&planned));
 
     return points * (SEARCH + SEARCH_A_DIMENSION * (double)problem->k->d) * (1 + wide) *
            speeds->flop_s;
@@ -209,8 +209,8 @@ static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *c
                         const kmv_pilot *pilot, const kmv_speeds *speeds, double applies,
                         double *least_s, kmv_error *err)
 {
-    const double eps = context->settings->eps, n_q = (double)problem->q->n;
-    const double aim = eps / planned.safety;
+    const double eps = kmv_planned_eps(context->settings), n_q = (double)problem->q->n;
+    const double aim = eps / kmv_probe_safety(&planned);
     double alone = 0, after = 0;
 
     (void)err;
@@ -251,7 +251,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
             return st;
     }
     if (p != NULL) {
-        f.prepare_s += p->forecast.searches ? search_s(problem, context->settings->eps, speeds) : 0;
+        f.prepare_s += p->forecast.searches ? search_s(problem, p->eps, speeds) : 0;
         f.pairs = (double)problem->q->n * p->forecast.sample;
         f.apply_s = f.pairs * speeds->pair_s;
         f.error = context->settings->eps;
