@@ -251,8 +251,8 @@ static void products(void **state)
 }
 
 /* Whoever allows more failures may plan for a larger error, and nothing moves at delta = 0.01. By
- * hand: chi^2 of 45 degrees of freedom exceeds 69.957 with probability 0.01, 49.452 with 0.3 (tables
- * of the distribution). */
+ * hand: chi^2 of 45 degrees of freedom exceeds 69.957 with probability 0.01, 49.452 with 0.3
+ * (tables of the distribution). */
 static void planned_for_delta(void **state)
 {
     kmv_settings s = KMV_SETTINGS_DEFAULT;
@@ -271,9 +271,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planned_for_delta),
-        cmocka_unit_test(pilot),          cmocka_unit_test(pilot_of_unpacked_keys),
-        cmocka_unit_test(oracle_by_hand), cmocka_unit_test(directions),
-        cmocka_unit_test(speeds),         cmocka_unit_test(threads),
+        cmocka_unit_test(pilot),
+        cmocka_unit_test(pilot_of_unpacked_keys),
+        cmocka_unit_test(oracle_by_hand),
+        cmocka_unit_test(directions),
+        cmocka_unit_test(speeds),
+        cmocka_unit_test(threads),
         cmocka_unit_test(products),
     };
 
