@@ -449,6 +449,27 @@ static void float32_on_dense_sets(void **state)
     normal_clear(&f);
 }
 
+/* Hash tables, forced: made from the pilot's choice, certified, and more of them where a quarter of
+ * the samples was planned; on their own they are asked from 8192 points on only. */
+static void tables(void **state)
+{
+    normal_problem f;
+    kmv_report report;
+    kmv_plan *plan;
+
+    (void)state;
+    normal_make(&f, N, 1, 0, NORMAL_SIGMA);
+    plan = product(&f, "only=lsh", 0.5, &report);
+    check_text(&report, "auto: lsh with", "columns drawn, from eps");
+    assert_true(error_of(&f) <= 0.5 && report.err_est <= 0.5);
+    assert_true(error_of(&f) <= report.bound);
+    kmv_plan_destroy(plan);
+    plan = product(&f, "", 0.5, &report);
+    assert_null(strstr(report.text, "lsh"));
+    kmv_plan_destroy(plan);
+    normal_clear(&f);
+}
+
 /* The same y for any number of threads and for a plan made again; another one for the next x. */
 static void repeatable(void **state)
 {
@@ -538,6 +559,7 @@ int main(void)
         cmocka_unit_test(no_search_that_nobody_can_judge),
         cmocka_unit_test(kinds_of_certificates),
         cmocka_unit_test(float64_for_small_eps),
+        cmocka_unit_test(tables),
         cmocka_unit_test(float32_on_dense_sets),
         cmocka_unit_test(repeatable),
         cmocka_unit_test(zero_and_forced),

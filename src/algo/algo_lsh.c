@@ -1,5 +1,6 @@
 /* algo/algo_lsh.c - near pairs from hash tables exactly, the rest from sampled columns: options and
  * the algorithm's row. docs/lsh.md has formulas and proofs. */
+#include <math.h>
 #include <stddef.h>
 
 #include "algo/lsh.h"
@@ -59,7 +60,7 @@ static kmv_status prepare(const kmv_problem *problem, const void *opt,
                           const kmv_prepare_context *context, void **out, kmv_error *err)
 {
     kmv_lsh *s = NULL;
-    kmv_status st = kmv_lsh_plan(problem, opt, context, &s, err);
+    kmv_status st = kmv_lsh_plan(problem, opt, context, INFINITY, &s, err);
 
     if (st == KMV_OK &&
         (st = kmv_lsh_build(s, context->settings->r, context->cost, err)) != KMV_OK) {

@@ -19,6 +19,7 @@ typedef struct {
     kmv_hash_input in;
     kmv_hash_tables *tables;
     kmv_key_groups sample;
+    kmv_lsh_survey survey; /* until the tables are built */
     kmv_lsh_choice choice;
     kmv_lsh_rest rest; /* empty without a pilot */
     gsl_rng *rng;
@@ -33,12 +34,14 @@ typedef struct {
     size_t text_size;
 } kmv_lsh;
 
-/** Points as the hashes want them, pilot rows, and the choice of tables: all but the tables.
- * KMV_ENOTSUP where exponents are out of float's reach, KMV_ENOMEM. */
+/** Points as the hashes want them, pilot rows, and the choice of tables: all but the tables. most:
+ *  cost in pairs a query beyond which, by a look at 32 rows, *out is NULL; INFINITY for none.
+ *  KMV_ENOTSUP where exponents are out of float's reach, KMV_ENOMEM. */
 kmv_status kmv_lsh_plan(const kmv_problem *problem, const kmv_lsh_options *options,
-                        const kmv_prepare_context *context, kmv_lsh **out, kmv_error *err);
+                        const kmv_prepare_context *context, double most, kmv_lsh **out,
+                        kmv_error *err);
 
-/** The tables, and room for products of r columns. KMV_ENOMEM. */
+/** What the tables will leave, the tables, and room for products of r columns; once. KMV_ENOMEM. */
 kmv_status kmv_lsh_build(kmv_lsh *s, size_t r, kmv_cost *cost, kmv_error *err);
 void kmv_lsh_destroy(kmv_lsh *s);
 

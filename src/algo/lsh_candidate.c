@@ -19,6 +19,10 @@ static const double PREPARE_PAIRS = 900;
 /* What tables evaluate for each large entry that they are to find. */
 static const double LARGE = 4;
 
+/* Points below which a look in vain costs up to a fifth of exact's time, and what it finds gains
+ * less than that: measured on clusters, n = 4096; 3 to 9 % at 8192. */
+enum { FEWEST = 8192 };
+
 /* Fewest columns sampled, as lsh_product.c. */
 static const double SAMPLES_LEAST = 96;
 
@@ -35,6 +39,10 @@ static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *c
     double pairs = SAMPLES_LEAST;
 
     (void)err;
+    if (problem->q->n < FEWEST || problem->k->n < FEWEST) {
+        *least_s = INFINITY;
+        return KMV_OK;
+    }
     if (pilot->count > 0)
         pairs = fmax(pairs, kmv_pilot_split_pairs(pilot, aim, LARGE));
     *least_s =
@@ -59,9 +67,13 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
 
     *draft = NULL;
     f.prepare_s = prepare_s(problem, speeds);
-    if (st == KMV_OK && least_s < budget_s && kmv_lsh_reject(problem, &planned) == NULL) {
+    if (st == KMV_OK && (isinf(budget_s) || least_s < budget_s) &&
+        kmv_lsh_reject(problem, &planned) == NULL) {
+        const double most =
+            (budget_s - f.prepare_s) / (applies * (double)problem->q->n * speeds->pair_s);
+
         own.key = kmv_stream_key(context->key, "lsh", 0);
-        st = kmv_lsh_plan(problem, &planned, &own, &s, err);
+        st = kmv_lsh_plan(problem, &planned, &own, most, &s, err);
         if (st == KMV_ENOTSUP) { /* exponents beyond float: others may do it */
             snprintf(f.text, sizeof f.text, "out of reach");
             st = KMV_OK;
