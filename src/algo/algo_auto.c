@@ -223,6 +223,14 @@ static void grow(planner *p, const kmv_apply_context *context, double err_est, d
     kmv_failed_product_keep(&p->failed, context->y, p->problem->q->n * context->r);
 }
 
+/* Squared error over |x|^2 of the latest product that the certificate's rows may not have met. */
+static double unseen2(const planner *p)
+{
+    const kmv_candidate *candidate = p->choice.candidate;
+
+    return candidate->unseen2 != NULL ? candidate->unseen2(p->state) : p->choice.forecast.unseen2;
+}
+
 /* Products of the chosen candidate until a certificate finds the error within eps, at last exact.
  * Each certificate has rows of its own and its part of delta. */
 static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_error *err)
@@ -255,7 +263,7 @@ static kmv_status sampled_product(planner *p, kmv_apply_context *context, kmv_er
         if (found.err_est <= p->eps || !may_grow) {
             context->bound = o->certify == KMV_CERTIFY_RANGE
                                  ? found.bound
-                                 : sqrt(found.bound * found.bound + p->choice.forecast.unseen2);
+                                 : sqrt(found.bound * found.bound + unseen2(p));
             context->bound_kind = o->certify == KMV_CERTIFY_RANGE ? "range" : "model";
             context->t_certify_s = certify_s;
             snprintf(p->text, p->text_size,

@@ -80,6 +80,8 @@ typedef struct kmv_candidate {
      * where it predicts the error; leaves bound alone.
      */
     kmv_status (*apply)(void *state, double effort, kmv_apply_context *context, kmv_error *err);
+    /** NULL, or: the forecast's unseen2 for the x of the latest apply. */
+    double (*unseen2)(const void *state);
     void (*destroy)(void *state); /* accepts NULL */
 } kmv_candidate;
 

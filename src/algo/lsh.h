@@ -30,6 +30,9 @@ typedef struct {
     size_t *index;
     double *light, *heavy; /* n_k x r */
     double *bands;         /* sums of the pilot's large entries, KMV_LSH_LEVELS x rows x r */
+    double *together;      /* of those that are missed together, KMV_LSH_LEVELS x r */
+    double unseen2; /* of the latest product: expected squared error, over |x|^2, by large entries
+                       that the tables miss, clipped or drawn */
     char *text;
     size_t text_size;
 } kmv_lsh;

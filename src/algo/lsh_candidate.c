@@ -125,6 +125,11 @@ static kmv_status apply(void *state, double effort, kmv_apply_context *context, 
     return KMV_OK;
 }
 
+static double unseen2(const void *state)
+{
+    return ((const kmv_lsh *)state)->unseen2;
+}
+
 const kmv_candidate kmv_candidate_lsh = {
     .name = "lsh",
     .flags = KMV_CAN_GAUSS | KMV_CAN_COLUMNS | KMV_CAN_SIGNED,
@@ -136,5 +141,6 @@ const kmv_candidate kmv_candidate_lsh = {
     .discard = discard,
     .prepare = prepare,
     .apply = apply,
+    .unseen2 = unseen2,
     .destroy = discard,
 };

@@ -528,6 +528,64 @@ out:
     return st;
 }
 
+/* The codes of a key in all tables, as one number; keys of different codes may share it, seldom. */
+static uint32_t mixed_codes(const kmv_hash_tables *tables, size_t key)
+{
+    uint32_t mixed = 0;
+
+    for (size_t t = 0; t < tables->tables; t++)
+        mixed = mixed * 2654435761u + tables->k_code[t * tables->in->k.n + key];
+    return mixed;
+}
+
+/* Few enough bins for a sort of a few thousand entries, many enough that those of one row seldom
+ * share one. */
+enum { GROUP_BITS = 12, GROUP_BINS = 1 << GROUP_BITS };
+
+static size_t group_bin(const kmv_hash_tables *tables, size_t key)
+{
+    return (mixed_codes(tables, key) * 2654435761u) >> (32 - GROUP_BITS);
+}
+
+kmv_status kmv_lsh_rest_group(kmv_lsh_rest *rest, const kmv_hash_tables *tables, kmv_error *err)
+{
+    const size_t n = rest->heavies;
+    kmv_lsh_heavy *by_code = NULL;
+    uint32_t *next = NULL;
+    kmv_status st = KMV_ENOMEM;
+
+    if (n == 0)
+        return KMV_OK;
+    if ((by_code = kmv_alloc(n, sizeof *by_code, "large entries", err)) == NULL ||
+        (next = kmv_alloc(GROUP_BINS + rest->rows + 2, sizeof *next, "counts", err)) == NULL)
+        goto out;
+    /* Two counting sorts, the second one stable. */
+    for (size_t h = 0; h < n; h++)
+        next[group_bin(tables, rest->heavy[h].key) + 1]++;
+    for (size_t c = 1; c < GROUP_BINS; c++)
+        next[c] += next[c - 1];
+    for (size_t h = 0; h < n; h++)
+        by_code[next[group_bin(tables, rest->heavy[h].key)]++] = rest->heavy[h];
+    memset(next, 0, (rest->rows + 1) * sizeof *next);
+    for (size_t h = 0; h < n; h++)
+        next[by_code[h].row + 1]++;
+    for (size_t i = 1; i < rest->rows; i++)
+        next[i] += next[i - 1];
+    for (size_t h = 0; h < n; h++)
+        rest->heavy[next[by_code[h].row]++] = by_code[h];
+    for (size_t h = 0; h < n; h++) {
+        kmv_lsh_heavy *entry = &rest->heavy[h];
+
+        entry->leader = h == 0 || entry->row != entry[-1].row ||
+                        mixed_codes(tables, entry->key) != mixed_codes(tables, entry[-1].key);
+    }
+    st = KMV_OK;
+out:
+    kmv_free(by_code);
+    kmv_free(next);
+    return st;
+}
+
 void kmv_lsh_rest_clear(kmv_lsh_rest *rest)
 {
     kmv_free(rest->c2_fit);

@@ -56,13 +56,14 @@ kmv_status kmv_lsh_choose(const kmv_lsh_survey *s, const kmv_lsh_choice *fixed, 
 /** A pilot's entry above the clip, with the probability that the tables miss it. */
 typedef struct {
     uint32_t key;
-    uint16_t row; /* index into the survey's rows */
+    uint16_t row;    /* index into the survey's rows */
+    uint16_t leader; /* 1: the first of those that the tables find or miss together */
     float exponent, missed;
 } kmv_lsh_heavy;
 
 /** What the tables are expected to leave: column norms below the clip estimated from even and from
  *  odd pilot rows (all, where the pilot is all rows; those above count in c2_fit too, up to 32
- * times the clip), and the pilot's entries above it. */
+ * times the clip), and the pilot's entries above it, by row once they are grouped. */
 typedef struct {
     double *c2_fit, *c2_check; /* n_k each */
     kmv_lsh_heavy *heavy;
@@ -74,6 +75,9 @@ typedef struct {
 /** Cost: rows n_k pairs. KMV_ENOMEM. */
 kmv_status kmv_lsh_rest_init(kmv_lsh_rest *rest, const kmv_lsh_survey *s,
                              const kmv_lsh_choice *choice, kmv_cost *cost, kmv_error *err);
+/** Once the tables are made: entries of one row whose keys share all codes come to lie side by
+ *  side. Cost: two passes over the entries. KMV_ENOMEM. */
+kmv_status kmv_lsh_rest_group(kmv_lsh_rest *rest, const kmv_hash_tables *tables, kmv_error *err);
 void kmv_lsh_rest_clear(kmv_lsh_rest *rest);
 
 #endif

@@ -27,6 +27,7 @@ void kmv_lsh_destroy(kmv_lsh *s)
     kmv_free(s->light);
     kmv_free(s->heavy);
     kmv_free(s->bands);
+    kmv_free(s->together);
     kmv_free(s);
 }
 
@@ -94,7 +95,8 @@ static kmv_status reserve(kmv_lsh *s, size_t r, kmv_error *err)
         (s->light = kmv_alloc(n * r, sizeof(double), "weights", err)) == NULL ||
         (s->heavy = kmv_alloc(n * r, sizeof(double), "weights", err)) == NULL ||
         (s->bands = kmv_alloc(KMV_LSH_LEVELS * rows * r, sizeof(double), "large entries", err)) ==
-            NULL)
+            NULL ||
+        (s->together = kmv_alloc(KMV_LSH_LEVELS * r, sizeof(double), "large entries", err)) == NULL)
         return KMV_ENOMEM;
     return kmv_key_groups_init(&s->sample, &s->in, n < KMV_LSH_AT_ONCE ? n : KMV_LSH_AT_ONCE, err);
 }
@@ -139,7 +141,8 @@ kmv_status kmv_lsh_build(kmv_lsh *s, size_t r, kmv_cost *cost, kmv_error *err)
     kmv_lsh_survey_clear(&s->survey);
     if (st != KMV_OK ||
         (st = kmv_hash_tables_create(&s->in, s->choice.tables, s->choice.shape, r, s->rng,
-                                     s->threads, &s->tables, cost, err)) != KMV_OK)
+                                     s->threads, &s->tables, cost, err)) != KMV_OK ||
+        (st = kmv_lsh_rest_group(&s->rest, s->tables, err)) != KMV_OK)
         return st;
     return reserve(s, r, err);
 }

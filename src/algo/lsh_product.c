@@ -75,34 +75,62 @@ typedef struct {
     double bias2[KMV_LSH_LEVELS + 1];  /* expected squared error of what is above it */
 } ladder;
 
+/* The entries from `first` on that the tables find or miss together: their part of what is above
+ * each level. Adds to single the variance of their sum; returns the entry after the last. */
+static size_t climb_group(kmv_lsh *s, const kmv_apply_context *context, double largest,
+                          size_t bands, size_t first, ladder *l, double *single)
+{
+    const size_t r = context->r, cells = s->rest.rows * r;
+    double *own = s->together;
+    size_t h = first, top = 0;
+
+    memset(own, 0, bands * r * sizeof *own);
+    do {
+        const kmv_lsh_heavy *entry = &s->rest.heavy[h];
+        const size_t j = entry->key;
+        const size_t up = (size_t)fmax(0, (double)entry->exponent - s->choice.clip);
+        const size_t band = up < bands ? up : bands - 1;
+        const double value = exp2((double)entry->exponent), missed = (double)entry->missed;
+        const double square = s->rest.scale * missed * value * value * s->x2[j];
+        const double deviation = sqrt(missed * (1 - missed));
+        double *sums = s->bands + band * cells + entry->row * r;
+
+        if (!(s->x2[j] > 0))
+            continue;
+        top = band > top ? band : top;
+        l->spread[band + 1] += square / s->score[j];
+        l->mass[band + 1] += square;
+        for (size_t c = 0; c < r; c++) {
+            const double term = value * context->x[j * r + c] / largest;
+
+            sums[c] += missed * term;
+            own[band * r + c] += deviation * term;
+        }
+    } while (++h < s->rest.heavies && !s->rest.heavy[h].leader);
+    for (size_t v = top + 1; v-- > 0;) {
+        for (size_t c = 0; c < r; c++) {
+            if (v < top)
+                own[v * r + c] += own[(v + 1) * r + c];
+            single[v] += s->rest.scale * own[v * r + c] * own[v * r + c];
+        }
+    }
+    return h;
+}
+
 /* The pilot's large entries, band by band from the top down. */
 static void climb(kmv_lsh *s, const kmv_apply_context *context, double largest, ladder *l)
 {
     const size_t r = context->r, cells = s->rest.rows * r;
     const double lowest = s->choice.clip;
-    double squares[KMV_LSH_LEVELS] = {0};
+    double single[KMV_LSH_LEVELS] = {0};
     size_t bands = (size_t)fmin(KMV_LSH_LEVELS, ceil(-lowest));
 
     bands = bands < 1 ? 1 : bands;
     memset(s->bands, 0, bands * cells * sizeof *s->bands);
     memset(l->spread + 1, 0, bands * sizeof *l->spread);
     memset(l->mass + 1, 0, bands * sizeof *l->mass);
-    for (size_t h = 0; h < s->rest.heavies; h++) {
-        const kmv_lsh_heavy *entry = &s->rest.heavy[h];
-        const size_t j = entry->key, up = (size_t)fmax(0, (double)entry->exponent - lowest);
-        const size_t band = up < bands ? up : bands - 1;
-        const double value = exp2((double)entry->exponent), missed = (double)entry->missed;
-        const double square = s->rest.scale * missed * value * value * s->x2[j];
-        double *sums = s->bands + band * cells + entry->row * r;
-
-        if (!(s->x2[j] > 0))
-            continue;
-        squares[band] += square * (1 - missed);
-        l->spread[band + 1] += square / s->score[j];
-        l->mass[band + 1] += square;
-        for (size_t c = 0; c < r; c++)
-            sums[c] += missed * value * context->x[j * r + c] / largest;
-    }
+    for (size_t h = 0; h < s->rest.heavies;)
+        h = climb_group(s, context, largest, bands, h, l, single);
     for (size_t v = 0; v < bands; v++) {
         l->clip[v] = lowest + (double)v;
         l->spread[v + 1] += l->spread[v];
@@ -111,16 +139,14 @@ static void climb(kmv_lsh *s, const kmv_apply_context *context, double largest, 
     l->clip[bands] = INFINITY;
     l->bias2[bands] = 0;
     for (size_t v = bands; v-- > 0;) {
-        double sum = 0, single = 0;
+        double sum = 0;
 
-        for (size_t w = v; w < bands; w++)
-            single += squares[w];
         for (size_t m = 0; m < cells; m++) {
             if (v + 1 < bands)
                 s->bands[v * cells + m] += s->bands[(v + 1) * cells + m];
             sum += s->bands[v * cells + m] * s->bands[v * cells + m];
         }
-        l->bias2[v] = s->rest.scale * sum + single;
+        l->bias2[v] = s->rest.scale * sum + single[v];
     }
     l->levels = bands + 1;
 }
@@ -218,6 +244,11 @@ static void decide(kmv_lsh *s, kmv_apply_context *context, double largest, doubl
     }
     level = weigh(s, context, mixtures[best], largest, norm2, &l, &samples, &error2);
     *clip = l.clip[level];
+    s->unseen2 = l.bias2[level];
+    if (samples > 0)
+        s->unseen2 +=
+            fmax(0, (l.spread[level] - l.spread[0]) / samples - (l.mass[level] - l.mass[0]));
+    s->unseen2 /= norm2;
     error2 = fill_probabilities(s, samples, *clip, l.bias2[level], norm2);
     context->err_est = sqrt(error2 / norm2);
 }
@@ -304,7 +335,7 @@ void kmv_lsh_apply(kmv_lsh *s, kmv_apply_context *context)
     if (whole > 0)
         add_tables(s, context, count, largest, clip);
     else /* the sample is everything */
-        context->err_est = 0;
+        context->err_est = s->unseen2 = 0;
     add_sample(s, context, count, largest, clip);
     describe(s, clip, count, context);
 }
