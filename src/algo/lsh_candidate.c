@@ -12,9 +12,15 @@
 static const kmv_lsh_options planned = {
     .bits = 10, .wild = 2, .clip = -1, .pilot = 128, .safety = 1.5};
 
-/* Preparation but for the tables, in pairs a key: the pilot's rows twice, and what is made of them.
- * Measured with AVX2 at d = 64: 820 at n = 16384, 1100 at 4096. */
-static const double PREPARE_PAIRS = 900;
+/* Preparation but for the tables, in flops outside of tiles for each key, and for each of its
+ * dimensions: the pilot's rows twice, and what is made of them. 2.2 us a key were measured with
+ * AVX-512 at d = 64 and n = 32768, 1.9 with AVX2. */
+static const double PREPARE = 2200, PREPARE_A_DIMENSION = 34;
+
+/* A flop of a pair in a bucket, in flops outside of tiles. Buckets are small and their keys far
+ * apart in memory, so that a matrix unit's pairs, or a wide vector's, are no measure for theirs:
+ * 1.4 ns at d = 64 with AVX-512, where exact needs 0.4 and 0.7. */
+static const double BUCKET_FLOP = 0.02;
 
 /* What tables evaluate for each large entry that they are to find. */
 static const double LARGE = 4;
@@ -28,7 +34,18 @@ static const double SAMPLES_LEAST = 96;
 
 static double prepare_s(const kmv_problem *problem, const kmv_speeds *speeds)
 {
-    return PREPARE_PAIRS * (double)problem->k->n * speeds->pair_s;
+    return (PREPARE + PREPARE_A_DIMENSION * (double)problem->k->d) * (double)problem->k->n *
+           speeds->flop_s;
+}
+
+/* One pair for each query, on one thread, in all products. */
+static double pairs_s(const kmv_problem *problem, const kmv_prepare_context *context,
+                      const kmv_speeds *speeds, double applies)
+{
+    const double flops = 2 * (double)(problem->k->d + context->settings->r) + 16;
+
+    return applies * (double)problem->q->n *
+           fmax(speeds->pair_s, BUCKET_FLOP * flops * speeds->flop_s);
 }
 
 static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *context,
@@ -45,8 +62,7 @@ static kmv_status least(const kmv_problem *problem, const kmv_prepare_context *c
     }
     if (pilot->count > 0)
         pairs = fmax(pairs, kmv_pilot_split_pairs(pilot, aim, LARGE));
-    *least_s =
-        prepare_s(problem, speeds) + applies * (double)problem->q->n * pairs * speeds->pair_s;
+    *least_s = prepare_s(problem, speeds) + pairs * pairs_s(problem, context, speeds, applies);
     return KMV_OK;
 }
 
@@ -69,8 +85,7 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
     f.prepare_s = prepare_s(problem, speeds);
     if (st == KMV_OK && (isinf(budget_s) || least_s < budget_s) &&
         kmv_lsh_reject(problem, &planned) == NULL) {
-        const double most =
-            (budget_s - f.prepare_s) / (applies * (double)problem->q->n * speeds->pair_s);
+        const double most = (budget_s - f.prepare_s) / pairs_s(problem, context, speeds, applies);
 
         own.key = kmv_stream_key(context->key, "lsh", 0);
         st = kmv_lsh_plan(problem, &planned, &own, most, &s, err);
@@ -80,9 +95,10 @@ static kmv_status forecast(const kmv_problem *problem, const kmv_prepare_context
         }
     }
     if (st == KMV_OK && s != NULL) {
-        f.pairs =
-            (double)problem->q->n * (s->choice.cost + fmax(0, SAMPLES_LEAST - s->choice.samples));
-        f.apply_s = f.pairs * speeds->pair_s;
+        const double pairs = s->choice.cost + fmax(0, SAMPLES_LEAST - s->choice.samples);
+
+        f.pairs = (double)problem->q->n * pairs;
+        f.apply_s = pairs * pairs_s(problem, context, speeds, 1);
         f.error = context->settings->eps;
         f.unseen2 = s->choice.bias2;
         snprintf(f.text, sizeof f.text, "%zu tables of %zu bits, %.4g pairs a row, %.3g columns",
