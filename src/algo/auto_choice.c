@@ -45,6 +45,10 @@ static const double SURPRISE = 1.5;
  * was promised is little, times exact's cost. A search in vain takes most of its budget. */
 static const double BESIDE = 0.6, LITTLE = 0.35;
 
+/* Times the cost of a plan that by its look stands alone: others that may come to less than that
+ * are asked as well. */
+static const double RIVAL = 0.5;
+
 typedef struct {
     const kmv_problem *problem;
     const kmv_auto_choice_options *options;
@@ -167,8 +171,27 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
     return KMV_OK;
 }
 
+/* *yes: one that has not been asked may cost much less than what has been found. */
+static kmv_status has_rival(const planning *w, int *yes, kmv_error *err)
+{
+    *yes = 0;
+    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+        double least_s;
+        kmv_status st;
+
+        if (w->asked[c])
+            continue;
+        if ((st = kmv_candidate_table[c]->least(w->problem, w->context, w->pilot, &w->speeds,
+                                                (double)w->options->applies, &least_s, err)) !=
+            KMV_OK)
+            return st;
+        *yes |= least_s + w->certify_s < RIVAL * w->least_s;
+    }
+    return KMV_OK;
+}
+
 /* A candidate that by its own look comes clearly below exact may be asked alone; what it says then
- * settles the matter, unless it is much more than the look promised. */
+ * settles the matter, unless it is much more than the look promised or than others may need. */
 static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_error *err)
 {
     const kmv_auto_choice_options *o = w->options;
@@ -177,7 +200,7 @@ static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_err
     for (size_t c = 0; kmv_candidate_table[c] != NULL && !*settled; c++) {
         const kmv_candidate *candidate = kmv_candidate_table[c];
         double expected_s;
-        int alone;
+        int alone, rival = 0;
 
         if (candidate->promise == NULL || o->only != KMV_AUTO_ANY ||
             !does(candidate, w->problem, w->context->settings->r))
@@ -190,7 +213,9 @@ static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_err
             w->promised_s[c] = expected_s;
         if (alone && expected_s < w->least_s && (st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
-        *settled = *best == c && w->least_s <= SURPRISE * expected_s;
+        if (*best == c && (st = has_rival(w, &rival, err)) != KMV_OK)
+            return st;
+        *settled = *best == c && w->least_s <= SURPRISE * expected_s && !rival;
     }
     say(w, *best);
     return KMV_OK;
