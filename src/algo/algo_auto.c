@@ -44,7 +44,9 @@ static const kmv_option options[] = {
     {"only", KMV_OPT_ENUM, offsetof(opts, only), "any", 0, 0,
      "the candidate to take, whatever its cost", "any|exact|importance|probe|leaves|lsh"},
     {"effort", KMV_OPT_REAL, offsetof(opts, effort), "1", 0.001, 1000,
-     "times the samples planned; below 1 sabotages, for tests of certificates", NULL},
+     "times the samples (and tables, below 1) planned; below 1 sabotages, for tests of "
+     "certificates",
+     NULL},
     {0},
 };
 

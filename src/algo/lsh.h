@@ -18,6 +18,7 @@ typedef struct {
     const kmv_lsh_options *o;
     kmv_hash_input in;
     kmv_hash_tables *tables;
+    size_t joined; /* of the tables, whose pairs a product evaluates: all, but in sabotage */
     kmv_key_groups sample;
     kmv_lsh_survey survey; /* until the tables are built */
     kmv_lsh_choice choice;

@@ -128,7 +128,8 @@ static kmv_status prepare(const kmv_problem *problem, const kmv_prepare_context 
     return st;
 }
 
-/* The squared error aimed at falls with the samples. */
+/* The squared error aimed at falls with the samples; effort below 1 drops that part of the tables
+ * too. */
 static kmv_status apply(void *state, double effort, kmv_apply_context *context, kmv_error *err)
 {
     kmv_lsh *s = state;
@@ -136,6 +137,7 @@ static kmv_status apply(void *state, double effort, kmv_apply_context *context, 
 
     (void)err;
     s->target2 = target2 / effort;
+    s->joined = (size_t)(fmin(1, effort) * (double)s->choice.tables);
     kmv_lsh_apply(s, context);
     s->target2 = target2;
     return KMV_OK;

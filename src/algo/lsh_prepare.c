@@ -144,5 +144,6 @@ kmv_status kmv_lsh_build(kmv_lsh *s, size_t r, kmv_cost *cost, kmv_error *err)
                                      s->threads, &s->tables, cost, err)) != KMV_OK ||
         (st = kmv_lsh_rest_group(&s->rest, s->tables, err)) != KMV_OK)
         return st;
+    s->joined = s->choice.tables;
     return reserve(s, r, err);
 }

@@ -296,7 +296,7 @@ static void add_tables(kmv_lsh *s, const kmv_apply_context *context, size_t coun
         }
     }
     w.unit = largest * most;
-    for (size_t t = 0; t < s->tables->tables; t++)
+    for (size_t t = 0; t < s->joined; t++)
         kmv_hash_join(s->tables, t, &w, context->y, context->cost);
 }
 
