@@ -171,27 +171,28 @@ static kmv_status ask(planning *w, int searching, size_t *best, kmv_error *err)
     return KMV_OK;
 }
 
-/* *yes: one that has not been asked may cost much less than what has been found. */
-static kmv_status has_rival(const planning *w, int *yes, kmv_error *err)
+/* *yes: one that has not been asked, other than c, may cost much less than cost_s. */
+static kmv_status has_rival(const planning *w, size_t c, double cost_s, int *yes, kmv_error *err)
 {
     *yes = 0;
-    for (size_t c = 0; kmv_candidate_table[c] != NULL; c++) {
+    for (size_t other = 0; kmv_candidate_table[other] != NULL; other++) {
         double least_s;
         kmv_status st;
 
-        if (w->asked[c])
+        if (other == c || w->asked[other])
             continue;
-        if ((st = kmv_candidate_table[c]->least(w->problem, w->context, w->pilot, &w->speeds,
-                                                (double)w->options->applies, &least_s, err)) !=
+        if ((st = kmv_candidate_table[other]->least(w->problem, w->context, w->pilot, &w->speeds,
+                                                    (double)w->options->applies, &least_s, err)) !=
             KMV_OK)
             return st;
-        *yes |= least_s + w->certify_s < RIVAL * w->least_s;
+        *yes |= least_s + w->certify_s < RIVAL * cost_s;
     }
     return KMV_OK;
 }
 
-/* A candidate that by its own look comes clearly below exact may be asked alone; what it says then
- * settles the matter, unless it is much more than the look promised or than others may need. */
+/* A candidate that by its own look comes clearly below exact, and not far above what others may
+ * need, may be asked alone; what it says then settles the matter, unless it is much more than the
+ * look promised or than others may need. */
 static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_error *err)
 {
     const kmv_auto_choice_options *o = w->options;
@@ -209,11 +210,14 @@ static kmv_status ask_promising(planning *w, size_t *best, int *settled, kmv_err
                                      (double)o->applies, &expected_s, &alone, err)) != KMV_OK)
             return st;
         expected_s += w->certify_s;
+        if (alone && (st = has_rival(w, c, expected_s, &rival, err)) != KMV_OK)
+            return st;
+        alone = alone && !rival;
         if (!alone)
             w->promised_s[c] = expected_s;
         if (alone && expected_s < w->least_s && (st = ask_one(w, c, best, err)) != KMV_OK)
             return st;
-        if (*best == c && (st = has_rival(w, &rival, err)) != KMV_OK)
+        if (*best == c && (st = has_rival(w, c, w->least_s, &rival, err)) != KMV_OK)
             return st;
         *settled = *best == c && w->least_s <= SURPRISE * expected_s && !rival;
     }
