@@ -194,7 +194,7 @@ smoke: $(BUILD)/kmv ## the whole road in under 2 minutes, anew each time: result
 	rm -rf results/smoke
 	$(BUILD)/kmv run configs/smoke.ini -o results/smoke
 
-bench: $(BUILD)/kmv ## the main job, in about 12 minutes; started again it resumes: results/bench
+bench: $(BUILD)/kmv ## the main job, in about 8 minutes; started again it resumes: results/bench
 	$(BUILD)/kmv run configs/bench.ini -o results/bench
 
 reproduce: $(BUILD)/kmv ## every other experiment of configs/ in full size; resumes
